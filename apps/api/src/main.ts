@@ -1,11 +1,98 @@
-import { hello } from '@daybook/platform';
-import { NestFactory } from '@nestjs/core';
-import { FastifyAdapter } from '@nestjs/platform-fastify';
-import { Module, Controller, Get } from '@nestjs/common';
-@Controller()
-class C { @Get() x() { return hello(); } }
-@Module({ controllers: [C] })
-class AppModule {}
-const app = await NestFactory.create(AppModule, new FastifyAdapter());
-await app.listen(3999);
-console.log(process.version, import.meta.dirname);
+import { join } from 'node:path';
+
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { AddressInfo } from 'node:net';
+
+import {
+  type DaybookConfig,
+  type EmbeddedPostgres,
+  EmbeddedPostgresError,
+  hasAuthConfiguration,
+  InvalidConfiguration,
+  loadConfig,
+  projectRoot,
+  startEmbeddedPostgres,
+} from '@daybook/platform';
+
+import { createApp } from './create-app.js';
+import { loadDemoData } from './demo-data.js';
+import { openDevelopmentAccess } from './development-access.js';
+import { announceClosing, stopGracefully } from './shutdown.js';
+
+const home = process.env['DAYBOOK_HOME'] ?? join(projectRoot(), '.daybook');
+
+try {
+  await main(loadConfig(process.env));
+} catch (error) {
+  process.exitCode = 1;
+  process.stderr.write(isExpected(error) ? `${error.message}\n` : `${(error as Error).stack}\n`);
+}
+
+async function main(given: DaybookConfig): Promise<void> {
+  const postgres = given.databaseUrl === undefined ? await startEmbeddedPostgres({ home }) : undefined;
+  const stopSignal = nextStopSignal();
+  try {
+    const access = hasAuthConfiguration(given.auth) ? undefined : await openDevelopmentAccess(home);
+    const config = {
+      ...given,
+      databaseUrl: given.databaseUrl ?? (postgres as EmbeddedPostgres).url,
+      auth: access === undefined ? given.auth : { ...given.auth, jwtSecret: access.secret },
+    };
+    const app = await createApp(config, access?.token);
+    announceClosing(app);
+    if (config.loadDemoData ?? postgres?.created ?? false) await loadDemoData(app);
+    await listen(app, config);
+    greet(app, config, access?.token);
+    await stopSignal;
+    await stopGracefully(app);
+  } finally {
+    await postgres?.stop();
+  }
+}
+
+/** Resolves with the first SIGTERM or SIGINT; a second one ends the process at once. */
+function nextStopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    let isStopping = false;
+    const onSignal = () => {
+      if (isStopping) process.exit(130);
+      isStopping = true;
+      resolve();
+    };
+    process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
+  });
+}
+
+/** A port that was chosen is used or refused; the default one gives way to the next that is free. */
+async function listen(app: NestFastifyApplication, { port, host }: DaybookConfig): Promise<void> {
+  const isChosen = process.env['PORT'] !== undefined;
+  const candidates = isChosen ? [port] : [port, port + 1, port + 2, port + 3, 0];
+  for (const candidate of candidates) {
+    try {
+      await app.listen(candidate, host);
+      return;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'EADDRINUSE' && code !== 'EACCES') throw error;
+      if (candidate === candidates.at(-1)) throw new PortUnavailable(host, candidate, code);
+    }
+  }
+}
+
+class PortUnavailable extends Error {
+  constructor(host: string, port: number, code: string) {
+    super(`Cannot listen on ${host}:${port}: ${code === 'EACCES' ? 'not allowed' : 'in use'}. Set PORT to another one.`);
+  }
+}
+
+function greet(app: NestFastifyApplication, config: DaybookConfig, token: string | undefined): void {
+  const { port } = app.getHttpServer().address() as AddressInfo;
+  const origin = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
+  const lines = [`API         ${origin}/api/v1`, `Swagger UI  ${origin}/docs`];
+  if (token !== undefined) lines.push(`Token       ${token}`);
+  process.stdout.write(`${lines.join('\n')}\n`);
+}
+
+function isExpected(error: unknown): error is Error {
+  return [InvalidConfiguration, EmbeddedPostgresError, PortUnavailable].some((type) => error instanceof type);
+}

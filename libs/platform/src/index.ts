@@ -1,1 +1,72 @@
-export {};
+export { AuthGuard, Public, Roles } from './auth/auth.guard.js';
+export {
+  type AuthConfig,
+  CONFIG,
+  type DaybookConfig,
+  hasAuthConfiguration,
+  InvalidConfiguration,
+  isLoopback,
+  loadConfig,
+  type LogLevel,
+  type ProcessRole,
+} from './config/config.js';
+export { dataSourceOptions } from './database/data-source-options.js';
+export { isLockTimeout, violatesUnique } from './database/database-errors.js';
+export { migrate } from './database/migrations.js';
+export { businessNow } from './database/business-time.js';
+export { projectRoot } from './database/project-root.js';
+export { readSetting } from './database/settings.js';
+export { inTransaction, prepared, RetryTransaction } from './database/transaction.js';
+export { EmbeddedPostgresError } from './embedded-postgres/embedded-postgres.errors.js';
+export { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres/embedded-postgres.js';
+export {
+  DatabaseUnavailable,
+  DomainError,
+  type FieldError,
+  Forbidden,
+  NotFound,
+  Overloaded,
+  ValidationFailed,
+  VersionConflict,
+} from './errors/domain-error.js';
+export { type ProblemDetails, ProblemDetailsFilter, toProblem } from './errors/problem-details.js';
+export { DomainEvent, type EventData, type EventOrigin } from './events/domain-event.js';
+export { type HandlesInTransaction, InTransactionHandler } from './events/in-transaction-handlers.js';
+export { GroupCommit, type GroupCommitLimits, type Outcome } from './group-commit/group-commit.js';
+export { Readiness } from './health/health.controller.js';
+export { Answer, etag } from './http/answer.js';
+export { ApiErrors, ApiIdempotent, ApiPage, ProblemDocument } from './http/api-docs.js';
+export { CursorCodec } from './http/cursor.js';
+export {
+  Cents,
+  Choice,
+  Currency,
+  CursorField,
+  Flag,
+  Limit,
+  NonZero,
+  Quantity,
+  Sku,
+  Text,
+  UuidField,
+  WarehouseCode,
+  Whole,
+} from './http/fields.js';
+export { InputPipe, parseInput } from './http/input.pipe.js';
+export { linkNextPage, type Page, toPage } from './http/page.js';
+export {
+  Context,
+  Idempotency,
+  IfMatch,
+  isOperator,
+  type RequestContext,
+  type Role,
+  ROLES,
+  systemContext,
+} from './http/request-context.js';
+export { ServerAdapter } from './http/server-adapter.js';
+export { canonicalJson, fingerprint, type IdempotencyClaim, IdempotencyStore } from './idempotency/idempotency.js';
+export { createPino, PinoLogger } from './logging/pino-logger.js';
+export { PlatformModule } from './platform.module.js';
+export { IllegalTransition, StateMachine, type StateMachineDefinition } from './state-machine/state-machine.js';
+export { type WriteBatch, type WriteCommand, WritePath, type Written } from './write-path/write-path.js';

@@ -1,0 +1,20 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { ScheduleModule } from '@nestjs/schedule';
+
+import { AuditModule } from '@daybook/audit';
+import { InventoryModule } from '@daybook/inventory';
+import { OrdersModule } from '@daybook/orders';
+import { type DaybookConfig, PlatformModule } from '@daybook/platform';
+
+/** The modules Daybook is made of. A new one is added here and in tsconfig.json, nowhere else. */
+const MODULES = [InventoryModule, OrdersModule, AuditModule];
+
+@Module({})
+export class AppModule {
+  static forRoot(config: DaybookConfig & { readonly databaseUrl: string }): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [PlatformModule.forRoot(config), ScheduleModule.forRoot(), ...MODULES],
+    };
+  }
+}

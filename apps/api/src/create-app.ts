@@ -1,0 +1,37 @@
+import { NestFactory } from '@nestjs/core';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+
+import { createPino, type DaybookConfig, PinoLogger, ProblemDetailsFilter, ServerAdapter } from '@daybook/platform';
+
+import { AppModule } from './app.module.js';
+import { serveApiDocs } from './api-docs.js';
+
+export type ReadyConfig = DaybookConfig & { readonly databaseUrl: string };
+
+/**
+ * The whole application, migrated and ready to listen.
+ * @param developmentToken with it, Swagger UI is already authorised
+ */
+export async function createApp(config: ReadyConfig, developmentToken?: string): Promise<NestFastifyApplication> {
+  const app = await NestFactory.create<NestFastifyApplication>(
+    AppModule.forRoot(config),
+    new ServerAdapter(new ProblemDetailsFilter()),
+    { logger: new PinoLogger(createPino(config.logLevel)), abortOnError: false },
+  );
+  app.setGlobalPrefix('api/v1', { exclude: ['health/live', 'health/ready'] });
+  if (config.roles.includes('api')) serveApiDocs(app, developmentToken);
+  else serveHealthOnly(app);
+  await app.init();
+  return app;
+}
+
+/** A worker or scheduler answers its health checks and nothing else. */
+function serveHealthOnly(app: NestFastifyApplication): void {
+  app
+    .getHttpAdapter()
+    .getInstance()
+    .addHook('onRequest', (request, reply, done) => {
+      if (request.url.startsWith('/health/')) done();
+      else reply.callNotFound();
+    });
+}

@@ -1,0 +1,30 @@
+import { Controller, Get, Param, Query, Res } from '@nestjs/common';
+import { QueryBus } from '@nestjs/cqrs';
+import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+
+import { ApiErrors, ApiPage, linkNextPage, Roles } from '@daybook/platform';
+
+import { JournalEntryResponse } from './journal-entry.dto.js';
+import { ListEntityEventsRequest } from './list-entity-events/list-entity-events.dto.js';
+import { ListEntityEvents } from './list-entity-events/list-entity-events.query.js';
+
+@ApiTags('Audit')
+@ApiBearerAuth()
+@Roles('operator')
+@Controller()
+export class AuditController {
+  constructor(private readonly queries: QueryBus) {}
+
+  @Get('orders/:id/audit')
+  @ApiOperation({ summary: 'Everything that happened to an order, oldest first' })
+  @ApiPage(JournalEntryResponse)
+  @ApiErrors(404)
+  async ofOrder(
+    @Param('id') id: string,
+    @Query() query: ListEntityEventsRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ) {
+    return linkNextPage(reply, await this.queries.execute(new ListEntityEvents('order', id, query)));
+  }
+}

@@ -1,0 +1,36 @@
+import { ApiProperty } from '@nestjs/swagger';
+
+/** One row of the journal. */
+export class JournalEntryResponse {
+  @ApiProperty({ example: '42', description: 'Grows with every entry.' })
+  readonly position!: string;
+
+  @ApiProperty({ example: 'order.status_changed' })
+  readonly type!: string;
+
+  @ApiProperty({ format: 'date-time' })
+  readonly occurredAt!: string;
+
+  @ApiProperty({ example: 'operator-1', description: 'The subject of the token that asked for the change.' })
+  readonly actor!: string;
+
+  @ApiProperty()
+  readonly requestId!: string;
+
+  @ApiProperty({ example: 'order' })
+  readonly entityType!: string;
+
+  @ApiProperty({ example: '20261120-00001' })
+  readonly entityId!: string;
+
+  @ApiProperty({ type: 'integer', nullable: true, description: 'The version the change made.' })
+  readonly version!: number | null;
+
+  @ApiProperty({
+    type: 'object',
+    additionalProperties: true,
+    description: '`before` and `after`, as far as they differ, and the reason given.',
+    example: { before: { status: 'pending' }, after: { status: 'cancelled' }, reason: 'The customer changed their mind' },
+  })
+  readonly data!: object;
+}

@@ -1,0 +1,47 @@
+import { Inject } from '@nestjs/common';
+import { type IQueryHandler, Query, QueryHandler } from '@nestjs/cqrs';
+import { DataSource } from 'typeorm';
+
+import { CursorCodec, NotFound, type Page, toPage } from '@daybook/platform';
+
+import type { JournalEntryResponse } from '../journal-entry.dto.js';
+import type { ListEntityEventsRequest } from './list-entity-events.dto.js';
+
+/** The audit trail of one entity that has versions, oldest first, a page at a time. @throws {NotFound} */
+export class ListEntityEvents extends Query<Page<JournalEntryResponse>> {
+  constructor(
+    readonly entityType: string,
+    readonly entityId: string,
+    readonly input: ListEntityEventsRequest,
+  ) {
+    super();
+  }
+}
+
+const READ = `
+  SELECT position, type, occurred_at AS "occurredAt", actor, request_id AS "requestId", entity_type AS "entityType",
+    entity_id AS "entityId", version, data
+  FROM journal WHERE entity_type = $1 AND entity_id = $2 AND version > $3
+  ORDER BY version LIMIT $4`;
+
+@QueryHandler(ListEntityEvents)
+export class ListEntityEventsHandler implements IQueryHandler<ListEntityEvents> {
+  constructor(
+    @Inject(DataSource) private readonly database: DataSource,
+    private readonly cursors: CursorCodec,
+  ) {}
+
+  async execute({ entityType, entityId, input }: ListEntityEvents): Promise<Page<JournalEntryResponse>> {
+    const { limit = 50, cursor } = input;
+    const list = { list: 'entity-events', entityType, entityId };
+    const after = cursor === undefined ? 0 : this.cursors.decode(list, cursor)[0];
+    const rows = (await this.database.query(READ, [entityType, entityId, after, limit + 1])) as (Omit<
+      JournalEntryResponse,
+      'occurredAt'
+    > & { occurredAt: Date })[];
+    // Whatever exists was once placed or created, and that is in its journal.
+    if (rows.length === 0 && cursor === undefined) throw new NotFound(`There is no ${entityType} ${entityId}.`);
+    const entries = rows.map((row) => ({ ...row, occurredAt: row.occurredAt.toISOString() }));
+    return toPage(entries, limit, (last) => this.cursors.encode(list, [last.version as number]));
+  }
+}

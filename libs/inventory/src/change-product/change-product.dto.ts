@@ -1,0 +1,12 @@
+import { Cents, Flag, Text } from '@daybook/platform';
+
+export class ChangeProductRequest {
+  @Text(200, { optional: true, example: 'White tea, 50 g tin' })
+  readonly name?: string;
+
+  @Cents({ optional: true, example: 1790 })
+  readonly priceCents?: number;
+
+  @Flag({ optional: true, description: 'false takes the product off sale.' })
+  readonly active?: boolean;
+}

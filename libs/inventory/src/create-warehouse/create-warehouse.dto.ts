@@ -1,0 +1,12 @@
+import { Text, WarehouseCode, Whole } from '@daybook/platform';
+
+export class CreateWarehouseRequest {
+  @WarehouseCode({ example: 'north' })
+  readonly code!: string;
+
+  @Text(200, { example: 'Northern warehouse' })
+  readonly name!: string;
+
+  @Whole(0, 1000, { optional: true, default: 100, description: 'Stock is taken from the lowest first.' })
+  readonly priority?: number;
+}

@@ -1,0 +1,45 @@
+import { DomainError } from '@daybook/platform';
+
+/** A line that asks for more than there is. */
+export interface ShortLine {
+  readonly sku: string;
+  readonly requested: number;
+  readonly available: number;
+}
+
+export class InsufficientStock extends DomainError {
+  readonly code = 'insufficient_stock';
+  readonly status = 409;
+
+  constructor(lines: readonly ShortLine[]) {
+    const shortages = lines.map(({ sku, requested, available }) => `${sku}: ${requested} requested, ${available} available`);
+    super(`There is not enough stock: ${shortages.join('; ')}.`, { lines });
+  }
+}
+
+export class DuplicateSku extends DomainError {
+  readonly code = 'duplicate_sku';
+  readonly status = 409;
+
+  constructor(sku: string) {
+    super(`There is a product ${sku} already.`, { sku });
+  }
+}
+
+export class DuplicateWarehouse extends DomainError {
+  readonly code = 'duplicate_warehouse';
+  readonly status = 409;
+
+  constructor(warehouse: string) {
+    super(`There is a warehouse ${warehouse} already.`, { warehouse });
+  }
+}
+
+export class ProductInactive extends DomainError {
+  readonly code = 'product_inactive';
+  readonly status = 409;
+
+  constructor(sku: string) {
+    super(`The product ${sku} is not for sale.`, { sku });
+  }
+}

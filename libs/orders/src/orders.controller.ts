@@ -1,0 +1,149 @@
+import { Body, Controller, Get, HttpCode, Param, Patch, Post, Query, Res } from '@nestjs/common';
+import { CommandBus, QueryBus } from '@nestjs/cqrs';
+import {
+  ApiBearerAuth,
+  ApiBody,
+  ApiCreatedResponse,
+  ApiExtraModels,
+  ApiOkResponse,
+  ApiOperation,
+  ApiTags,
+} from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+
+import {
+  Answer,
+  ApiErrors,
+  ApiIdempotent,
+  ApiPage,
+  Context,
+  Idempotency,
+  type IdempotencyClaim,
+  IfMatch,
+  isOperator,
+  linkNextPage,
+  type RequestContext,
+  Roles,
+} from '@daybook/platform';
+
+import { ChangeOrderStatus } from './change-order-status/change-order-status.command.js';
+import { ChangeOrderStatusRequest } from './change-order-status/change-order-status.dto.js';
+import { GetOrder } from './get-order/get-order.query.js';
+import { ListOrdersRequest } from './list-orders/list-orders.dto.js';
+import { ListOrders } from './list-orders/list-orders.query.js';
+import { orderStatusMachine } from './order-status.js';
+import {
+  OrderResponse,
+  OrderStatusResponse,
+  OrderTransitionsResponse,
+  toOrderResponse,
+  toOrderStatusResponse,
+} from './order.dto.js';
+import { PlaceOrder } from './place-order/place-order.command.js';
+import { PlaceOrderRequest } from './place-order/place-order.dto.js';
+import { PlaceOrdersInBulk } from './place-orders-in-bulk/place-orders-in-bulk.command.js';
+import {
+  BulkOrderRequest,
+  BulkResultsResponse,
+  PlaceOrdersInBulkRequest,
+} from './place-orders-in-bulk/place-orders-in-bulk.dto.js';
+
+// The demo catalogue has these, so that Swagger UI's "Try it out" works as it is.
+const EXAMPLE_ORDER = {
+  lines: [
+    { sku: 'TEA-EARL-GREY', quantity: 2 },
+    { sku: 'TEA-SENCHA', quantity: 1 },
+  ],
+};
+
+@ApiTags('Orders')
+@ApiBearerAuth()
+@ApiExtraModels(BulkOrderRequest)
+@Roles('customer', 'operator')
+@Controller('orders')
+export class OrdersController {
+  constructor(
+    private readonly commands: CommandBus,
+    private readonly queries: QueryBus,
+  ) {}
+
+  @Post()
+  @ApiOperation({ summary: 'Place an order' })
+  @ApiBody({ type: PlaceOrderRequest, examples: { order: { summary: 'Two teas', value: EXAMPLE_ORDER } } })
+  @ApiCreatedResponse({ type: OrderResponse })
+  @ApiIdempotent()
+  @ApiErrors(404, 409, 413, 415)
+  place(
+    @Body() body: PlaceOrderRequest,
+    @Context() context: RequestContext,
+    @Idempotency() idempotency?: IdempotencyClaim,
+  ) {
+    return this.commands.execute(new PlaceOrder(body, context, idempotency));
+  }
+
+  @Post('bulk')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Place up to 500 orders, each on its own' })
+  @ApiOkResponse({ type: BulkResultsResponse })
+  @ApiIdempotent()
+  @ApiErrors(413, 415)
+  placeInBulk(
+    @Body() body: PlaceOrdersInBulkRequest,
+    @Context() context: RequestContext,
+    @Idempotency() idempotency?: IdempotencyClaim,
+  ) {
+    return this.commands.execute(new PlaceOrdersInBulk(body, context, idempotency));
+  }
+
+  @Get()
+  @ApiOperation({ summary: 'List orders, newest first' })
+  @ApiPage(OrderResponse)
+  @ApiErrors()
+  async list(
+    @Query() query: ListOrdersRequest,
+    @Context() context: RequestContext,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ) {
+    const page = linkNextPage(reply, await this.queries.execute(new ListOrders(query, context)));
+    return { ...page, data: page.data.map(toOrderResponse) };
+  }
+
+  @Get(':id')
+  @ApiOperation({ summary: 'Read an order' })
+  @ApiOkResponse({ type: OrderResponse })
+  @ApiErrors(404)
+  async get(@Param('id') id: string, @Context() context: RequestContext) {
+    return Answer.versioned(toOrderResponse(await this.queries.execute(new GetOrder(id, context))));
+  }
+
+  @Get(':id/status')
+  @ApiOperation({ summary: 'Read only the status of an order' })
+  @ApiOkResponse({ type: OrderStatusResponse })
+  @ApiErrors(404)
+  async status(@Param('id') id: string, @Context() context: RequestContext) {
+    return Answer.versioned(toOrderStatusResponse(await this.queries.execute(new GetOrder(id, context))));
+  }
+
+  @Get(':id/transitions')
+  @ApiOperation({ summary: 'Which moves the caller may ask for now' })
+  @ApiOkResponse({ type: OrderTransitionsResponse })
+  @ApiErrors(404)
+  async transitions(@Param('id') id: string, @Context() context: RequestContext): Promise<OrderTransitionsResponse> {
+    const { status, version } = await this.queries.execute(new GetOrder(id, context));
+    const allowed = orderStatusMachine.allowed(status);
+    return { status, version, allowed: allowed.filter((to) => isOperator(context) || to === 'cancelled') };
+  }
+
+  @Patch(':id')
+  @ApiOperation({ summary: 'Move an order to another status' })
+  @ApiOkResponse({ type: OrderResponse })
+  @ApiErrors(404, 409, 412, 413, 415)
+  change(
+    @Param('id') id: string,
+    @Body() body: ChangeOrderStatusRequest,
+    @Context() context: RequestContext,
+    @IfMatch() version?: number,
+  ) {
+    return this.commands.execute(new ChangeOrderStatus(id, body, context, version));
+  }
+}

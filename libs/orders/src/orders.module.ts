@@ -1,0 +1,32 @@
+import { Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+
+import { IdGenerator, IdGeneratorModule } from '@daybook/id-generator';
+import { InventoryModule } from '@daybook/inventory';
+
+import { ChangeOrderStatusHandler } from './change-order-status/change-order-status.command.js';
+import { GetOrderHandler } from './get-order/get-order.query.js';
+import { ListOrdersHandler } from './list-orders/list-orders.query.js';
+import { Order, ORDER_SERIES } from './order.entity.js';
+import { OrdersController } from './orders.controller.js';
+import { OrdersRepository } from './orders.repository.js';
+import { PlaceOrderHandler } from './place-order/place-order.command.js';
+import { PlaceOrdersInBulkHandler } from './place-orders-in-bulk/place-orders-in-bulk.command.js';
+
+@Module({
+  imports: [TypeOrmModule.forFeature([Order]), InventoryModule, IdGeneratorModule],
+  controllers: [OrdersController],
+  providers: [
+    OrdersRepository,
+    ChangeOrderStatusHandler,
+    GetOrderHandler,
+    ListOrdersHandler,
+    PlaceOrderHandler,
+    PlaceOrdersInBulkHandler,
+  ],
+})
+export class OrdersModule {
+  constructor(idGenerator: IdGenerator) {
+    idGenerator.register(ORDER_SERIES);
+  }
+}

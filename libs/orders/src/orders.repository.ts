@@ -1,0 +1,213 @@
+import { Injectable } from '@nestjs/common';
+import { type EntityManager, In } from 'typeorm';
+
+import { fromStoredNumber, toStoredNumber } from '@daybook/id-generator';
+import type { Allocation } from '@daybook/inventory';
+import { prepared, RetryTransaction, violatesUnique } from '@daybook/platform';
+
+import { Order, type OrderId, type OrderLine } from './order.entity.js';
+
+/** A customer's own name for an order. */
+export interface ClientOrderKey {
+  readonly customerId: string;
+  readonly clientOrderId: string;
+}
+
+const INSERT_ORDERS = `
+  WITH placed AS (
+    INSERT INTO orders (id, customer_id, client_order_id, priority, currency, total_cents, processing_time_ms,
+      status, placed_at, updated_at, version)
+    SELECT placed.*, 'pending', $8, $8, 1
+    FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::int[]) AS placed),
+  lines AS (
+    INSERT INTO order_lines (order_id, line_no, product_id, name, quantity, unit_price_cents)
+    SELECT * FROM unnest($9::bigint[], $10::smallint[], $11::int[], $12::text[], $13::int[], $14::bigint[])),
+  named AS (
+    INSERT INTO client_order_ids (customer_id, client_order_id, order_id)
+    SELECT named.customer_id, named.client_order_id, named.id
+    FROM unnest($1::bigint[], $2::text[], $3::text[]) AS named (id, customer_id, client_order_id)
+    WHERE named.client_order_id IS NOT NULL)
+  INSERT INTO order_allocations (order_id, line_no, warehouse_id, quantity)
+  SELECT * FROM unnest($15::bigint[], $16::smallint[], $17::int[], $18::int[])`;
+
+const FIND_CLIENT_ORDERS = `
+  SELECT customer_id AS "customerId", client_order_id AS "clientOrderId", order_id::text AS stored
+  FROM client_order_ids
+  JOIN unnest($1::text[], $2::text[]) AS wanted (customer_id, client_order_id) USING (customer_id, client_order_id)`;
+
+const READ_LINES = `
+  SELECT line.order_id::text, line.line_no, line.product_id AS "productId", product.sku, line.name, line.quantity,
+    line.unit_price_cents::float8 AS "unitPriceCents"
+  FROM order_lines line JOIN products product ON product.id = line.product_id
+  WHERE line.order_id = ANY($1::bigint[]) ORDER BY line.order_id, line.line_no`;
+
+const READ_ALLOCATIONS = `
+  SELECT allocation.order_id::text, allocation.line_no, allocation.warehouse_id AS "warehouseId",
+    warehouse.code AS warehouse, allocation.quantity
+  FROM order_allocations allocation JOIN warehouses warehouse ON warehouse.id = allocation.warehouse_id
+  WHERE allocation.order_id = ANY($1::bigint[])
+  ORDER BY allocation.order_id, allocation.line_no, warehouse.priority, warehouse.id`;
+
+// Guarded by the version that was read under lock: a row that is not met means the lock did not hold.
+const UPDATE_STATUSES = `
+  UPDATE orders SET status = change.status, version = change.version, updated_at = $5
+  FROM unnest($1::bigint[], $2::text[], $3::int[], $4::int[]) AS change (id, status, version, previous)
+  WHERE orders.id = change.id AND orders.version = change.previous
+  RETURNING 1`;
+
+const REPLACE_ALLOCATIONS = `
+  INSERT INTO order_allocations (order_id, line_no, warehouse_id, quantity)
+  SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::int[], $4::int[])`;
+
+interface LineKey {
+  readonly order_id: string;
+  readonly line_no: number;
+}
+
+/** The SQL of orders beyond a simple find: set-based writes, locks, and lines for many orders at once. */
+@Injectable()
+export class OrdersRepository {
+  /**
+   * Writes new orders with their lines, allocations and client order ids.
+   * @throws {RetryTransaction} when a number or a client order id was taken by another transaction meanwhile
+   */
+  async insert(orders: readonly Order[], manager: EntityManager): Promise<void> {
+    const [first] = orders;
+    if (first === undefined) return;
+    try {
+      await prepared(manager, 'orders/insert', INSERT_ORDERS, [
+        orders.map(({ id }) => stored(id)),
+        orders.map(({ customerId }) => customerId),
+        orders.map(({ clientOrderId }) => clientOrderId),
+        orders.map(({ priority }) => priority),
+        orders.map(({ currency }) => currency),
+        orders.map(({ totalCents }) => totalCents),
+        orders.map(({ processingTimeMs }) => processingTimeMs),
+        first.placedAt,
+        ...lineColumns(orders),
+        ...allocationColumns(orders),
+      ]);
+    } catch (error) {
+      if (violatesUnique(error, 'orders_pkey') || violatesUnique(error, 'client_order_ids_pkey')) {
+        throw new RetryTransaction('Another transaction took the order number or client order id first', error);
+      }
+      throw error;
+    }
+  }
+
+  /** The orders that customers have already placed under these names, by `customerId` and `clientOrderId`. */
+  async findClientOrders(
+    keys: readonly ClientOrderKey[],
+    manager: EntityManager,
+  ): Promise<(ClientOrderKey & { readonly orderId: OrderId })[]> {
+    if (keys.length === 0) return [];
+    const rows = await prepared<ClientOrderKey & { stored: string }>(
+      manager,
+      'orders/find-client-orders',
+      FIND_CLIENT_ORDERS,
+      [keys.map(({ customerId }) => customerId), keys.map(({ clientOrderId }) => clientOrderId)],
+    );
+    return rows.map((row) => ({ ...row, orderId: fromStoredNumber(row.stored) }));
+  }
+
+  /** Locks orders in the order of their numbers, whatever the order of the ids, and reads them with their lines. */
+  async lock(ids: readonly OrderId[], manager: EntityManager): Promise<Map<string, Order>> {
+    const orders = await manager.find(Order, {
+      where: { id: In([...new Set(ids)]) },
+      order: { id: 'ASC' },
+      lock: { mode: 'for_no_key_update' },
+    });
+    await this.loadLines(orders, manager);
+    return new Map(orders.map((order) => [order.id, order]));
+  }
+
+  /** Gives each order its lines: two statements, however many orders. */
+  async loadLines(orders: readonly Order[], manager: EntityManager): Promise<void> {
+    if (orders.length === 0) return;
+    const ids = [orders.map(({ id }) => stored(id))];
+    const lineRows = (await manager.query(READ_LINES, ids)) as (LineKey & Omit<OrderLine, 'allocations'>)[];
+    const allocationRows = (await manager.query(READ_ALLOCATIONS, ids)) as (LineKey & Allocation)[];
+    const allocationsByLine = Map.groupBy(allocationRows, lineKey);
+    const linesByOrder = Map.groupBy(lineRows, ({ order_id }) => order_id);
+    for (const order of orders) {
+      order.lines = (linesByOrder.get(stored(order.id)) ?? []).map((row) => toLine(row, allocationsByLine));
+    }
+  }
+
+  /**
+   * Moves locked orders to new states.
+   * @throws {RetryTransaction} when one of them is no longer at the version it had when it was locked
+   */
+  async updateStatuses(
+    changes: readonly { readonly order: Order; readonly previousVersion: number }[],
+    updatedAt: Date,
+    manager: EntityManager,
+  ): Promise<void> {
+    const rows = await prepared(manager, 'orders/update-statuses', UPDATE_STATUSES, [
+      changes.map(({ order }) => stored(order.id)),
+      changes.map(({ order }) => order.status),
+      changes.map(({ order }) => order.version),
+      changes.map(({ previousVersion }) => previousVersion),
+      updatedAt,
+    ]);
+    if (rows.length !== changes.length) {
+      throw new RetryTransaction('An order changed although it was locked', undefined);
+    }
+  }
+
+  /** For orders whose stock was given back and is now allocated anew. */
+  async replaceAllocations(orders: readonly Order[], manager: EntityManager): Promise<void> {
+    if (orders.length === 0) return;
+    const ids = orders.map(({ id }) => stored(id));
+    await manager.query('DELETE FROM order_allocations WHERE order_id = ANY($1::bigint[])', [ids]);
+    await prepared(manager, 'orders/replace-allocations', REPLACE_ALLOCATIONS, allocationColumns(orders));
+  }
+}
+
+/** An OrderId is valid by construction, so its stored form exists. */
+function stored(id: OrderId): string {
+  return toStoredNumber(id) as string;
+}
+
+function lineKey({ order_id, line_no }: LineKey): string {
+  return `${order_id}/${line_no}`;
+}
+
+function toLine(
+  row: LineKey & Omit<OrderLine, 'allocations'>,
+  allocationsByLine: ReadonlyMap<string, readonly (LineKey & Allocation)[]>,
+): OrderLine {
+  const { productId, sku, name, quantity, unitPriceCents } = row;
+  const allocations = (allocationsByLine.get(lineKey(row)) ?? []).map((allocation) => ({
+    warehouseId: allocation.warehouseId,
+    warehouse: allocation.warehouse,
+    quantity: allocation.quantity,
+  }));
+  return { productId, sku, name, quantity, unitPriceCents, allocations };
+}
+
+function lineColumns(orders: readonly Order[]): unknown[][] {
+  const rows = orders.flatMap(({ id, lines }) => lines.map((line, index) => ({ id, lineNo: index + 1, line })));
+  return [
+    rows.map(({ id }) => stored(id)),
+    rows.map(({ lineNo }) => lineNo),
+    rows.map(({ line }) => line.productId),
+    rows.map(({ line }) => line.name),
+    rows.map(({ line }) => line.quantity),
+    rows.map(({ line }) => line.unitPriceCents),
+  ];
+}
+
+function allocationColumns(orders: readonly Order[]): unknown[][] {
+  const rows = orders.flatMap(({ id, lines }) =>
+    lines.flatMap(({ allocations }, index) =>
+      allocations.map((allocation) => ({ id, lineNo: index + 1, allocation })),
+    ),
+  );
+  return [
+    rows.map(({ id }) => stored(id)),
+    rows.map(({ lineNo }) => lineNo),
+    rows.map(({ allocation }) => allocation.warehouseId),
+    rows.map(({ allocation }) => allocation.quantity),
+  ];
+}

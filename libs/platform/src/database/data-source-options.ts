@@ -1,0 +1,20 @@
+import type { DataSourceOptions } from 'typeorm';
+
+type PostgresOptions = Extract<DataSourceOptions, { readonly type: 'postgres' }>;
+
+/** How Daybook connects: bounded pool, and a bound on everything that could make a caller wait forever. */
+export function dataSourceOptions(url: string, poolSize: number): PostgresOptions {
+  return {
+    type: 'postgres',
+    url,
+    applicationName: 'daybook',
+    poolSize,
+    connectTimeoutMS: 5_000,
+    extra: {
+      statement_timeout: 10_000,
+      lock_timeout: 5_000,
+      idle_in_transaction_session_timeout: 30_000,
+      keepAlive: true,
+    },
+  };
+}

@@ -1,0 +1,83 @@
+import { type DataSource, type EntityManager, type QueryRunner, QueryRunnerAlreadyReleasedError } from 'typeorm';
+
+import { isConnectionLost } from './database-errors.js';
+
+/** The connection broke while COMMIT was under way: the transaction may or may not have happened. */
+export class CommitOutcomeUnknown extends Error {
+  constructor(cause: unknown) {
+    super('The connection broke during COMMIT', { cause });
+    this.name = 'CommitOutcomeUnknown';
+  }
+}
+
+/**
+ * Thrown inside a transaction that lost a race which a second run, seeing the winner's rows, decides differently.
+ * Treated like a deadlock: the whole transaction runs again, a bounded number of times.
+ */
+export class RetryTransaction extends Error {
+  constructor(reason: string, cause: unknown) {
+    super(reason, { cause });
+    this.name = 'RetryTransaction';
+  }
+}
+
+/**
+ * Runs `work` in one READ COMMITTED transaction. Everything that writes takes the given EntityManager as an argument,
+ * so that nothing can slip out of the transaction unseen.
+ * @throws {CommitOutcomeUnknown} when the connection broke during COMMIT; any other error means: rolled back.
+ */
+export async function inTransaction<T>(
+  database: DataSource,
+  work: (manager: EntityManager) => Promise<T>,
+): Promise<T> {
+  const runner = database.createQueryRunner();
+  try {
+    await runner.startTransaction();
+    const result = await work(runner.manager);
+    await commit(runner);
+    return result;
+  } catch (error) {
+    if (runner.isTransactionActive) await rollBack(runner);
+    throw error;
+  } finally {
+    await runner.release();
+  }
+}
+
+async function commit(runner: QueryRunner): Promise<void> {
+  try {
+    await runner.commitTransaction();
+  } catch (error) {
+    throw isConnectionLost(error) ? new CommitOutcomeUnknown(error) : error;
+  }
+}
+
+/** A broken connection cannot be rolled back, and need not be: the server does it. */
+async function rollBack(runner: QueryRunner): Promise<void> {
+  try {
+    await runner.rollbackTransaction();
+  } catch (error) {
+    if (!isConnectionLost(error) && !(error instanceof QueryRunnerAlreadyReleasedError)) throw error;
+  }
+}
+
+/**
+ * Runs a statement that the server parses once per connection. For the hot paths; rare statements use
+ * `manager.query`. Rows come back for every kind of statement.
+ * @param name unique per text; by convention the use case and the step: `place-order/lock-stock`
+ */
+export async function prepared<Row>(
+  manager: EntityManager,
+  name: string,
+  text: string,
+  values: readonly unknown[],
+): Promise<Row[]> {
+  if (!manager.queryRunner) throw new Error(`The statement ${name} must run inside a transaction`);
+  const client = (await manager.queryRunner.connect()) as PreparingClient;
+  const { rows } = await client.query({ name, text, values });
+  return rows as Row[];
+}
+
+interface PreparingClient {
+  query(config: { name: string; text: string; values: readonly unknown[] }): Promise<{ rows: unknown[] }>;
+}

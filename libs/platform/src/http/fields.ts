@@ -1,0 +1,138 @@
+import { applyDecorators } from '@nestjs/common';
+import { ApiProperty, type ApiPropertyOptions } from '@nestjs/swagger';
+import { Transform } from 'class-transformer';
+import { IsBoolean, IsIn, IsInt, IsOptional, IsString, Matches, Max, Min, NotEquals, ValidateBy } from 'class-validator';
+
+/*
+ * Field decorators: each validates a field and documents it in the same stroke, so that the two cannot differ.
+ * A field is required unless it says `optional: true`; null is never the same as absent.
+ */
+
+interface FieldOptions {
+  readonly optional?: boolean;
+  readonly description?: string;
+  readonly example?: unknown;
+  readonly default?: unknown;
+}
+
+function field(options: FieldOptions, schema: ApiPropertyOptions, ...rules: PropertyDecorator[]): PropertyDecorator {
+  const { optional = false, ...documented } = options;
+  const property = { ...schema, ...documented, required: !optional } as ApiPropertyOptions;
+  return applyDecorators(ApiProperty(property), ...(optional ? [Absent()] : []), ...rules);
+}
+
+/** Like IsOptional, but null is refused: class-validator itself lets null through as if it were absent. */
+function Absent(): PropertyDecorator {
+  return applyDecorators(
+    Transform(({ value }: { value: unknown }) => (value === null ? NOT_NULL : value)),
+    IsOptional(),
+  );
+}
+
+// Stands in for a null that a client sent: it fits no type, so every rule refuses it.
+const NOT_NULL = Symbol('null');
+
+/** A stock keeping unit: 1-64 of `A-Z a-z 0-9 . _ -`. */
+export const Sku = (options: FieldOptions = {}) =>
+  field(
+    { example: 'TEA-EARL-GREY', ...options },
+    { type: String, pattern: '^[A-Za-z0-9._-]{1,64}$', minLength: 1, maxLength: 64 },
+    Matches(/^[A-Za-z0-9._-]{1,64}$/, { message: '$property must be 1 to 64 of A-Z a-z 0-9 . _ -' }),
+    IsString(),
+  );
+
+/** Text without control characters and not blank. */
+export const Text = (maxLength: number, options: FieldOptions = {}) =>
+  field(
+    options,
+    { type: String, minLength: 1, maxLength },
+    ValidateBy({
+      name: 'isText',
+      validator: {
+        validate: (value: unknown) => isText(value, maxLength),
+        defaultMessage: () => `$property must be a text of 1 to ${maxLength} characters without control characters`,
+      },
+    }),
+  );
+
+function isText(value: unknown, maxLength: number): boolean {
+  if (typeof value !== 'string' || value.trim() === '' || value.length > maxLength) return false;
+  return value.isWellFormed() && !/\p{Cc}/u.test(value);
+}
+
+/** A whole number in a range. */
+export const Whole = (minimum: number, maximum: number, options: FieldOptions = {}) =>
+  field(options, { type: 'integer', minimum, maximum }, Max(maximum), Min(minimum), IsInt({ message: '$property must be a whole number' }));
+
+/** A whole number other than 0, at most `limit` either way. */
+export const NonZero = (limit: number, options: FieldOptions = {}) =>
+  field(
+    options,
+    { type: 'integer', minimum: -limit, maximum: limit, not: { enum: [0] } },
+    NotEquals(0, { message: '$property must not be 0' }),
+    Max(limit),
+    Min(-limit),
+    IsInt({ message: '$property must be a whole number' }),
+  );
+
+/** A warehouse's code: 1-32 of `a-z 0-9 -`. */
+export const WarehouseCode = (options: FieldOptions = {}) =>
+  field(
+    { example: 'main', ...options },
+    { type: String, pattern: '^[a-z0-9-]{1,32}$', minLength: 1, maxLength: 32 },
+    Matches(/^[a-z0-9-]{1,32}$/, { message: '$property must be 1 to 32 of a-z 0-9 -' }),
+    IsString(),
+  );
+
+/** How many of something: 1 to 1,000,000. */
+export const Quantity = (options: FieldOptions = {}) => Whole(1, 1_000_000, { example: 2, ...options });
+
+/** An amount of money in minor units. */
+export const Cents = (options: FieldOptions = {}) => Whole(0, 9_999_999_999, { example: 1250, ...options });
+
+/** An ISO 4217 currency code. */
+export const Currency = (options: FieldOptions = {}) =>
+  field(
+    { default: 'USD', example: 'USD', ...options },
+    { type: String, pattern: '^[A-Z]{3}$' },
+    Matches(CURRENCY_PATTERN, { message: '$property must be an ISO 4217 code such as USD' }),
+    IsString(),
+  );
+
+const CURRENCY_PATTERN = new RegExp(`^(${Intl.supportedValuesOf('currency').join('|')})$`);
+
+export const Choice = <T extends string>(choices: readonly T[], options: FieldOptions = {}) =>
+  field(options, { type: String, enum: [...choices] }, IsIn([...choices], { message: `$property must be one of ${choices.join(', ')}` }));
+
+export const Flag = (options: FieldOptions = {}) =>
+  field(options, { type: Boolean }, IsBoolean({ message: '$property must be true or false' }));
+
+/** A UUID in its usual text form. */
+export const UuidField = (options: FieldOptions = {}) =>
+  field(
+    options,
+    { type: String, format: 'uuid' },
+    Matches(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i, { message: '$property must be a UUID' }),
+    IsString(),
+  );
+
+/** The `limit` of a list: how many rows a page has. */
+export const Limit = () =>
+  applyDecorators(
+    Transform(({ value }: { value: unknown }) => toNumber(value)),
+    Whole(1, 200, { optional: true, default: 50, description: 'Rows per page.' }),
+  );
+
+/** The `cursor` of a list: `nextCursor` of the page before. */
+export const CursorField = () =>
+  field(
+    { optional: true, description: 'nextCursor of the page before.' },
+    { type: String, maxLength: 512 },
+    Matches(/^[A-Za-z0-9_-]{1,512}$/, { message: '$property must be a cursor of this server' }),
+    IsString(),
+  );
+
+/** Query parameters are text: only plain digits are a number, and anything else is left for the rules to refuse. */
+function toNumber(value: unknown): unknown {
+  return typeof value === 'string' && /^-?\d{1,15}$/.test(value) ? Number(value) : value;
+}

@@ -1,0 +1,122 @@
+import { hash } from 'node:crypto';
+
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+
+import { violatesUnique } from '../database/database-errors.js';
+import { prepared, RetryTransaction } from '../database/transaction.js';
+import { DomainError } from '../errors/domain-error.js';
+import { Answer } from '../http/answer.js';
+
+/** A client's word that this request is the same as any other with this key. */
+export interface IdempotencyClaim {
+  readonly caller: string;
+  readonly key: string;
+  /** Of the request: two requests with one key must be equal. */
+  readonly fingerprint: string;
+}
+
+export class IdempotencyKeyReused extends DomainError {
+  readonly code = 'idempotency_key_reused';
+  readonly status = 422;
+
+  constructor() {
+    super('This Idempotency-Key was used with another request.');
+  }
+}
+
+/** Two requests with one key at the same moment, and waiting for the first did not settle the second. */
+export class IdempotencyInFlight extends DomainError {
+  readonly code = 'idempotency_in_flight';
+  readonly status = 409;
+  override readonly retryAfterSeconds = 1;
+
+  constructor() {
+    super('A request with this Idempotency-Key is being worked on.');
+  }
+}
+
+interface StoredRow {
+  readonly ordinal: number;
+  readonly fingerprint: string;
+  readonly status: number;
+  readonly location: string | null;
+  readonly etag: string | null;
+  readonly body: string;
+}
+
+const FIND = `
+  SELECT claim.ordinal::int, stored.fingerprint, stored.status, stored.location, stored.etag, stored.body
+  FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS claim (caller, key, ordinal)
+  JOIN idempotency_keys stored USING (caller, key)`;
+
+// Sorted, so that two transactions storing the same keys wait for each other instead of deadlocking.
+const STORE = `
+  INSERT INTO idempotency_keys (caller, key, fingerprint, status, location, etag, body)
+  SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::smallint[], $5::text[], $6::text[], $7::text[])
+    AS answer (caller, key, fingerprint, status, location, etag, body)
+  ORDER BY caller, key`;
+
+/** Remembers answers by the caller's key, in the transaction that made what they tell of. */
+@Injectable()
+export class IdempotencyStore {
+  /** The answers already given to these claims, or the refusal of a key reused, at the claims' own positions. */
+  async find(
+    manager: EntityManager,
+    claims: readonly (IdempotencyClaim | undefined)[],
+  ): Promise<(Answer | DomainError | undefined)[]> {
+    if (claims.every((claim) => claim === undefined)) return claims.map(() => undefined);
+    const values = [claims.map((claim) => claim?.caller ?? null), claims.map((claim) => claim?.key ?? null)];
+    const rows = await prepared<StoredRow>(manager, 'idempotency/find', FIND, values);
+    const found = new Map(rows.map((row) => [row.ordinal - 1, row]));
+    return claims.map((claim, index) => {
+      const row = found.get(index);
+      if (claim === undefined || row === undefined) return undefined;
+      if (row.fingerprint !== claim.fingerprint) return new IdempotencyKeyReused();
+      return new Answer(row.status, row.body, { location: row.location, etag: row.etag, isReplay: true });
+    });
+  }
+
+  /** @throws {RetryTransaction} when another transaction stored one of the keys first */
+  async store(
+    manager: EntityManager,
+    answers: readonly { readonly claim: IdempotencyClaim; readonly answer: Answer }[],
+  ): Promise<void> {
+    if (answers.length === 0) return;
+    const column = <T>(read: (row: (typeof answers)[number]) => T): T[] => answers.map(read);
+    try {
+      await prepared(manager, 'idempotency/store', STORE, [
+        column(({ claim }) => claim.caller),
+        column(({ claim }) => claim.key),
+        column(({ claim }) => claim.fingerprint),
+        column(({ answer }) => answer.status),
+        column(({ answer }) => answer.location),
+        column(({ answer }) => answer.etag),
+        column(({ answer }) => answer.body),
+      ]);
+    } catch (error) {
+      if (!violatesUnique(error, 'idempotency_keys_pkey')) throw error;
+      throw new RetryTransaction('Another process answered this idempotency key first', error);
+    }
+  }
+}
+
+/** SHA-256 over the route and the body with its keys sorted: what makes two requests "the same". */
+export function fingerprint(route: string, body: unknown): string {
+  return hash('sha256', `${route}\n${canonicalJson(body)}`, 'base64');
+}
+
+/**
+ * JSON with object keys in sorted order, so that a client may serialise the same object differently. A member that is
+ * undefined does not exist, as in JSON.
+ */
+export function canonicalJson(value: unknown): string {
+  if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'null';
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join()}]`;
+  const object = value as Record<string, unknown>;
+  const members = Object.keys(object)
+    .filter((key) => object[key] !== undefined)
+    .sort()
+    .map((key) => `${JSON.stringify(key)}:${canonicalJson(object[key])}`);
+  return `{${members.join()}}`;
+}

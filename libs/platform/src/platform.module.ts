@@ -1,0 +1,64 @@
+import { type DynamicModule, Global, Logger, Module } from '@nestjs/common';
+import { APP_FILTER, APP_GUARD, APP_PIPE, DiscoveryModule } from '@nestjs/core';
+import { CqrsModule } from '@nestjs/cqrs';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { DataSource } from 'typeorm';
+
+import { AuthGuard } from './auth/auth.guard.js';
+import { RateLimiter } from './auth/rate-limiter.js';
+import { TokenVerifier } from './auth/token-verifier.js';
+import { CONFIG, type DaybookConfig } from './config/config.js';
+import { dataSourceOptions } from './database/data-source-options.js';
+import { migrate } from './database/migrations.js';
+import { readSetting } from './database/settings.js';
+import { ProblemDetailsFilter } from './errors/problem-details.js';
+import { InTransactionEvents } from './events/in-transaction-handlers.js';
+import { HealthController, Readiness } from './health/health.controller.js';
+import { CursorCodec } from './http/cursor.js';
+import { InputPipe } from './http/input.pipe.js';
+import { IdempotencyStore } from './idempotency/idempotency.js';
+import { WritePath } from './write-path/write-path.js';
+
+/** What every module stands on. Global: a module of Daybook needs no import to use it. */
+@Global()
+@Module({})
+export class PlatformModule {
+  /** @param config with a database URL: the caller has already started the embedded server if there is none */
+  static forRoot(config: DaybookConfig & { readonly databaseUrl: string }): DynamicModule {
+    return {
+      module: PlatformModule,
+      imports: [
+        CqrsModule.forRoot(),
+        DiscoveryModule,
+        TypeOrmModule.forRoot({
+          ...dataSourceOptions(config.databaseUrl, config.databasePoolSize),
+          autoLoadEntities: true,
+          retryAttempts: 20,
+          retryDelay: 500,
+        }),
+      ],
+      controllers: [HealthController],
+      providers: [
+        { provide: CONFIG, useValue: config },
+        { provide: APP_GUARD, useClass: AuthGuard },
+        { provide: APP_FILTER, useClass: ProblemDetailsFilter },
+        { provide: APP_PIPE, useClass: InputPipe },
+        { provide: CursorCodec, useFactory: prepareDatabase, inject: [DataSource] },
+        TokenVerifier,
+        RateLimiter,
+        Readiness,
+        InTransactionEvents,
+        IdempotencyStore,
+        WritePath,
+      ],
+      exports: [CONFIG, CqrsModule, CursorCodec, Readiness, IdempotencyStore, WritePath],
+    };
+  }
+}
+
+/** Migrates before anything can read a table; the cursor secret is the first thing read. */
+async function prepareDatabase(database: DataSource): Promise<CursorCodec> {
+  const applied = await migrate(database);
+  if (applied.length > 0) new Logger('Database').debug({ applied });
+  return new CursorCodec(await readSetting(database, 'cursor_secret'));
+}
