@@ -1,0 +1,52 @@
+import { randomBytes } from 'node:crypto';
+
+import pg from 'pg';
+
+export const TEMPLATE = 'daybook_template';
+
+/** The same server, another database. */
+export function inDatabase(url: string, database: string): string {
+  const target = new URL(url);
+  target.pathname = `/${database}`;
+  return target.href;
+}
+
+/** A database of a test's own, migrated and otherwise empty, and a client to look into it. */
+export interface TestDatabase {
+  readonly url: string;
+  query<Row = Record<string, unknown>>(text: string, values?: unknown[]): Promise<Row[]>;
+  /** Shifts the business time of this database; the one place that tells it is the function business_now(). */
+  shiftTime(interval: string): Promise<void>;
+  drop(): Promise<void>;
+}
+
+export async function createTestDatabase(): Promise<TestDatabase> {
+  const server = process.env['DAYBOOK_TEST_SERVER'];
+  if (server === undefined) throw new Error('The tests need the server that test/support/test-server.ts starts');
+  const name = `test_${randomBytes(6).toString('hex')}`;
+  await run(server, `CREATE DATABASE ${name} TEMPLATE ${TEMPLATE}`);
+  const url = inDatabase(server, name);
+  const pool = new pg.Pool({ connectionString: url, max: 4 });
+  return {
+    url,
+    query: async <Row>(text: string, values: unknown[] = []) => (await pool.query(text, values)).rows as Row[],
+    shiftTime: async (interval) => {
+      await pool.query(`CREATE OR REPLACE FUNCTION business_now() RETURNS timestamptz LANGUAGE sql VOLATILE
+        AS $$ SELECT clock_timestamp() + interval '${interval}' $$`);
+    },
+    drop: async () => {
+      await pool.end();
+      await run(server, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+    },
+  };
+}
+
+async function run(server: string, statement: string): Promise<void> {
+  const client = new pg.Client({ connectionString: server });
+  await client.connect();
+  try {
+    await client.query(statement);
+  } finally {
+    await client.end();
+  }
+}
