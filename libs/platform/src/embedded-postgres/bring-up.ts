@@ -1,5 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
+
 import type { Cluster } from './cluster.js';
 import { EmbeddedPostgresError } from './embedded-postgres.errors.js';
 import { findPostmaster, launchPostmaster, stopPostmaster, type RunningPostmaster } from './postmaster.js';

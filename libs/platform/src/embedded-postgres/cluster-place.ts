@@ -15,9 +15,11 @@ import {
 } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+
 import { EmbeddedPostgresError, isSystemError } from './embedded-postgres.errors.js';
 import { findPostmaster } from './postmaster.js';
-import { canUseDirectory, giveTo, makeSharedDirectory, type ServerAccount } from './server-account.js';
+import type { ServerAccount } from './run-program.js';
+import { canUseDirectory, giveTo, makeSharedDirectory } from './server-account.js';
 
 /** Where the cluster of one home lives, or will live. */
 export interface ClusterPlace {
@@ -40,7 +42,7 @@ export interface PlaceOptions {
 const HOME_NOTE = 'home';
 
 /** The operating system's ways to say that a directory is not for us. */
-const REFUSALS = ['EACCES', 'EPERM', 'EROFS', 'ENOENT', 'ENOTDIR'];
+const REFUSALS = ['EACCES', 'EPERM', 'EROFS', 'EINVAL', 'ENOENT', 'ENOTDIR'];
 
 /** A place that the server's account can enter on any machine, for when it cannot enter the checkout. */
 export function defaultFallbackHome(account: ServerAccount): string {

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+
 import { linkFromHome, type ClusterPlace } from './cluster-place.js';
 import { EmbeddedPostgresError, isSystemError } from './embedded-postgres.errors.js';
-import { runProgram } from './run-program.js';
-import { giveTo, type ServerAccount } from './server-account.js';
+import { runProgram, type ServerAccount } from './run-program.js';
+import { giveTo } from './server-account.js';
 import type { ServerBinaries } from './server-binaries.js';
 import { SUPERUSER } from './server-session.js';
 

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+
 import { defaultFallbackHome, findPlace } from './cluster-place.js';
 import { createCluster, openCluster, removeAbandonedStaging } from './cluster.js';
 import type { EmbeddedPostgresError } from './embedded-postgres.errors.js';

@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+
 import { isSystemError } from './embedded-postgres.errors.js';
-import { cleanEnvironment, runProgram } from './run-program.js';
-import type { ServerAccount } from './server-account.js';
+import { cleanEnvironment, runProgram, type ServerAccount } from './run-program.js';
 
 /** A server process that was found alive on a data directory, whoever started it. */
 export interface RunningPostmaster {

@@ -1,5 +1,7 @@
 import { execFile } from 'node:child_process';
-import type { ServerAccount } from './server-account.js';
+
+/** The operating-system account that runs the server; undefined stands for the one that runs Node. */
+export type ServerAccount = { readonly uid: number; readonly gid: number } | undefined;
 
 export interface Outcome {
   /** Null after a death by a signal. */

@@ -1,21 +1,10 @@
 import { chmod, mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { EmbeddedPostgresError, isSystemError } from './embedded-postgres.errors.js';
-import { runProgram } from './run-program.js';
 
-/** The operating-system account that runs the server; undefined stands for the one that runs Node. */
-export type ServerAccount = { readonly uid: number; readonly gid: number } | undefined;
+import { EmbeddedPostgresError, isSystemError } from './embedded-postgres.errors.js';
+import { runProgram, type ServerAccount } from './run-program.js';
 
 const ACCOUNT_NAME = 'postgres';
-
-/** Each line of commands is one way to add a system account: that of most Linux systems, and that of BusyBox. */
-const WAYS_TO_CREATE: readonly (readonly [string, ...string[]])[][] = [
-  [['useradd', '--system', '--user-group', '--no-create-home', '--shell', '/bin/false', ACCOUNT_NAME]],
-  [
-    ['addgroup', '-S', ACCOUNT_NAME],
-    ['adduser', '-S', '-D', '-H', '-s', '/bin/false', '-G', ACCOUNT_NAME, ACCOUNT_NAME],
-  ],
-];
 
 /**
  * PostgreSQL refuses to run as root, because whoever takes over a database must not thereby own the machine. Root
@@ -25,7 +14,7 @@ export async function findServerAccount(): Promise<ServerAccount> {
   if (process.getuid?.() !== 0) return undefined;
   const existing = await lookUpAccount();
   if (existing) return existing;
-  for (const commands of WAYS_TO_CREATE) if (await succeed(commands)) break;
+  await createAccount();
   const created = await lookUpAccount();
   if (created) return created;
   throw new EmbeddedPostgresError(
@@ -42,17 +31,14 @@ async function lookUpAccount(): Promise<ServerAccount> {
   return { uid: Number(user.stdout), gid: Number(group.stdout) };
 }
 
-/** Runs the commands in order; false when the machine lacks one of them or one of them fails. */
-async function succeed(commands: readonly (readonly [string, ...string[]])[]): Promise<boolean> {
-  for (const [command, ...args] of commands) {
-    try {
-      if ((await runProgram(command, args)).exitCode !== 0) return false;
-    } catch (error) {
-      if (isSystemError(error, 'ENOENT')) return false;
-      throw error;
-    }
+async function createAccount(): Promise<void> {
+  const options = ['--system', '--user-group', '--no-create-home', '--shell', '/bin/false'];
+  try {
+    await runProgram('useradd', [...options, ACCOUNT_NAME]);
+  } catch (error) {
+    // macOS, for one, has no such command. That there is no account now is reported by the caller.
+    if (!isSystemError(error, 'ENOENT')) throw error;
   }
-  return true;
 }
 
 /**

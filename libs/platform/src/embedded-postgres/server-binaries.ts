@@ -1,9 +1,10 @@
 import { chmod, cp, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
+
 import { EmbeddedPostgresError, isSystemError, messageOf } from './embedded-postgres.errors.js';
-import { runProgram } from './run-program.js';
-import { makeSharedDirectory, type ServerAccount } from './server-account.js';
+import { runProgram, type ServerAccount } from './run-program.js';
+import { makeSharedDirectory } from './server-account.js';
 
 /** The programs of one PostgreSQL build, in a place from which the server's account can run them. */
 export interface ServerBinaries {

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+
 import { BringUp, type Connected, type ServerPlan } from './bring-up.js';
 import { EmbeddedPostgresError, messageOf } from './embedded-postgres.errors.js';
 import { stopPostmaster } from './postmaster.js';

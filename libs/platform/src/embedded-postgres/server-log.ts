@@ -1,6 +1,7 @@
 import { copyFile, open, stat, truncate, type FileHandle } from 'node:fs/promises';
+
 import { isSystemError } from './embedded-postgres.errors.js';
-import type { ServerAccount } from './server-account.js';
+import type { ServerAccount } from './run-program.js';
 
 const ROTATE_ABOVE_BYTES = 16 * 1024 * 1024;
 

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { chown, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+
 import { homeHash } from './cluster-place.js';
 import type { Cluster } from './cluster.js';
 import { EmbeddedPostgresError, isSystemError } from './embedded-postgres.errors.js';

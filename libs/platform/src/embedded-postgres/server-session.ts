@@ -1,4 +1,5 @@
 import pg from 'pg';
+
 import { EmbeddedPostgresError, isSystemError, messageOf } from './embedded-postgres.errors.js';
 import type { ServerSettings } from './server-settings.js';
 

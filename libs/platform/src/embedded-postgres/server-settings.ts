@@ -1,6 +1,5 @@
-import type { ServerAccount } from './server-account.js';
+import { runProgram, type ServerAccount } from './run-program.js';
 import type { ServerBinaries } from './server-binaries.js';
-import { runProgram } from './run-program.js';
 
 /** PostgreSQL's settings by name. The values are spelled as `current_setting()` shows them: they are compared. */
 export type ServerSettings = Readonly<Record<string, string>>;
