@@ -1,27 +1,43 @@
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 
-import { createPino, type DaybookConfig, PinoLogger, ProblemDetailsFilter, ServerAdapter } from '@daybook/platform';
+import {
+  createPino,
+  type DaybookConfig,
+  PinoLogger,
+  ProblemDetailsFilter,
+  ServerAdapter,
+} from '@daybook/platform';
 
 import { AppModule } from './app.module.js';
 import { serveApiDocs } from './api-docs.js';
+import { admitOnlyThisMachine } from './development-access.js';
 
 export type ReadyConfig = DaybookConfig & { readonly databaseUrl: string };
 
 /**
  * The whole application, migrated and ready to listen.
- * @param developmentToken with it, Swagger UI is already authorised
+ * @param developmentToken with it, Swagger UI is already authorised, and only this machine is let in
  */
-export async function createApp(config: ReadyConfig, developmentToken?: string): Promise<NestFastifyApplication> {
+export async function createApp(
+  config: ReadyConfig,
+  developmentToken?: string,
+): Promise<NestFastifyApplication> {
   const app = await NestFactory.create<NestFastifyApplication>(
     AppModule.forRoot(config),
     new ServerAdapter(new ProblemDetailsFilter()),
     { logger: new PinoLogger(createPino(config.logLevel)), abortOnError: false },
   );
+  if (developmentToken !== undefined) admitOnlyThisMachine(app);
   app.setGlobalPrefix('api/v1', { exclude: ['health/live', 'health/ready'] });
   if (config.roles.includes('api')) serveApiDocs(app, developmentToken);
   else serveHealthOnly(app);
-  await app.init();
+  try {
+    await app.init();
+  } catch (error) {
+    await app.close();
+    throw error;
+  }
   return app;
 }
 

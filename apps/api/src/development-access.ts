@@ -2,7 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { SignJWT } from 'jose';
+
+import { Forbidden, isLoopback } from '@daybook/platform';
 
 /** What lets a developer in without any configuration, on loopback only. */
 export interface DevelopmentAccess {
@@ -36,4 +39,24 @@ async function readOrMakeSecret(home: string): Promise<string> {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
   return readFile(path, 'utf8');
+}
+
+/**
+ * In development the pages of this server hold a token, so no other site may get at them: not by loading them as its
+ * own script or frame, and not by a name of its own that suddenly means 127.0.0.1 (DNS rebinding).
+ */
+export function admitOnlyThisMachine(app: NestFastifyApplication): void {
+  const server = app.getHttpAdapter().getInstance();
+  server.addHook('onRequest', (request, reply, done) => {
+    if (request.url.startsWith('/docs')) {
+      void reply.headers({ 'cross-origin-resource-policy': 'same-origin', 'x-frame-options': 'DENY' });
+    }
+    if (isLocalName(request.headers.host)) done();
+    else done(new Forbidden('Without AUTH_JWT_SECRET or AUTH_JWKS_URL Daybook answers only to localhost.'));
+  });
+}
+
+function isLocalName(host = ''): boolean {
+  const name = URL.parse(`http://${host}`)?.hostname.replace(/^\[|\]$/g, '') ?? '';
+  return isLoopback(name) || name.endsWith('.localhost');
 }

@@ -6,9 +6,7 @@ import type { AddressInfo } from 'node:net';
 import {
   type DaybookConfig,
   type EmbeddedPostgres,
-  EmbeddedPostgresError,
   hasAuthConfiguration,
-  InvalidConfiguration,
   loadConfig,
   projectRoot,
   startEmbeddedPostgres,
@@ -17,18 +15,28 @@ import {
 import { createApp } from './create-app.js';
 import { loadDemoData } from './demo-data.js';
 import { openDevelopmentAccess } from './development-access.js';
+import { runDoctor } from './doctor/doctor.js';
 import { announceClosing, stopGracefully } from './shutdown.js';
+import { isExpected, PortUnavailable, UnknownCommand } from './start.errors.js';
 
 const home = process.env['DAYBOOK_HOME'] ?? join(projectRoot(), '.daybook');
 
 try {
-  await main(loadConfig(process.env));
+  await run(process.argv.slice(2));
 } catch (error) {
   process.exitCode = 1;
   process.stderr.write(isExpected(error) ? `${error.message}\n` : `${(error as Error).stack}\n`);
 }
 
-async function main(given: DaybookConfig): Promise<void> {
+/** Without a command it serves; the others are tools for operators. */
+async function run([command, ...words]: readonly string[]): Promise<void> {
+  const config = loadConfig(process.env);
+  if (command === undefined) return serve(config);
+  if (command !== 'doctor') throw new UnknownCommand(command);
+  process.exitCode = await runDoctor(words, config, home);
+}
+
+async function serve(given: DaybookConfig): Promise<void> {
   const postgres = given.databaseUrl === undefined ? await startEmbeddedPostgres({ home }) : undefined;
   const stopSignal = nextStopSignal();
   try {
@@ -39,12 +47,16 @@ async function main(given: DaybookConfig): Promise<void> {
       auth: access === undefined ? given.auth : { ...given.auth, jwtSecret: access.secret },
     };
     const app = await createApp(config, access?.token);
-    announceClosing(app);
-    if (config.loadDemoData ?? postgres?.created ?? false) await loadDemoData(app);
-    await listen(app, config);
-    greet(app, config, access?.token);
-    await stopSignal;
-    await stopGracefully(app);
+    try {
+      announceClosing(app);
+      if (config.loadDemoData ?? postgres?.created ?? false) await loadDemoData(app);
+      await listen(app, config);
+      greet(app, config, access?.token);
+      await stopSignal;
+    } finally {
+      // After a failure too: its timers and connections would keep a process alive that serves nobody.
+      await stopGracefully(app);
+    }
   } finally {
     await postgres?.stop();
   }
@@ -79,20 +91,10 @@ async function listen(app: NestFastifyApplication, { port, host }: DaybookConfig
   }
 }
 
-class PortUnavailable extends Error {
-  constructor(host: string, port: number, code: string) {
-    super(`Cannot listen on ${host}:${port}: ${code === 'EACCES' ? 'not allowed' : 'in use'}. Set PORT to another one.`);
-  }
-}
-
 function greet(app: NestFastifyApplication, config: DaybookConfig, token: string | undefined): void {
   const { port } = app.getHttpServer().address() as AddressInfo;
   const origin = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
   const lines = [`API         ${origin}/api/v1`, `Swagger UI  ${origin}/docs`];
   if (token !== undefined) lines.push(`Token       ${token}`);
   process.stdout.write(`${lines.join('\n')}\n`);
-}
-
-function isExpected(error: unknown): error is Error {
-  return [InvalidConfiguration, EmbeddedPostgresError, PortUnavailable].some((type) => error instanceof type);
 }

@@ -1,6 +1,6 @@
 import { Controller, Get, Param, Query, Res } from '@nestjs/common';
 import { QueryBus } from '@nestjs/cqrs';
-import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 
 import { ApiErrors, ApiPage, linkNextPage, Roles } from '@daybook/platform';
@@ -17,7 +17,8 @@ export class AuditController {
   constructor(private readonly queries: QueryBus) {}
 
   @Get('orders/:id/audit')
-  @ApiOperation({ summary: 'Everything that happened to an order, oldest first' })
+  @ApiOperation({ summary: 'Read everything that happened to an order, oldest first' })
+  @ApiParam({ name: 'id', schema: { type: 'string', example: '20261120-00001' } })
   @ApiPage(JournalEntryResponse)
   @ApiErrors(404)
   async ofOrder(

@@ -1,13 +1,17 @@
 import { Body, Controller, Get, Param, Patch, Post, Query, Res } from '@nestjs/common';
 import { CommandBus, QueryBus } from '@nestjs/cqrs';
-import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 
 import {
   Answer,
+  ApiConflicts,
+  ApiCreated,
   ApiErrors,
   ApiIdempotent,
+  ApiIfMatch,
   ApiPage,
+  ApiVersioned,
   Context,
   Idempotency,
   type IdempotencyClaim,
@@ -26,7 +30,7 @@ import { StockResponse } from './get-stock/get-stock.dto.js';
 import { GetStock } from './get-stock/get-stock.query.js';
 import { ListProductsRequest } from './list-products/list-products.dto.js';
 import { ListProducts } from './list-products/list-products.query.js';
-import { ProductResponse, toProductResponse } from './product.dto.js';
+import { ApiSku, ProductResponse, toProductResponse } from './product.dto.js';
 
 @ApiTags('Catalogue and stock')
 @ApiBearerAuth()
@@ -40,9 +44,10 @@ export class CatalogueController {
   @Post()
   @Roles('operator')
   @ApiOperation({ summary: 'Create a product' })
-  @ApiCreatedResponse({ type: ProductResponse })
+  @ApiCreated(ProductResponse, { versioned: true })
   @ApiIdempotent()
-  @ApiErrors(409, 413, 415)
+  @ApiConflicts('duplicate_sku')
+  @ApiErrors(413, 415)
   create(
     @Body() body: CreateProductRequest,
     @Context() context: RequestContext,
@@ -64,7 +69,8 @@ export class CatalogueController {
   @Get(':sku')
   @Roles('customer', 'operator')
   @ApiOperation({ summary: 'Read a product' })
-  @ApiOkResponse({ type: ProductResponse })
+  @ApiSku()
+  @ApiVersioned(ProductResponse)
   @ApiErrors(404)
   async get(@Param('sku') sku: string) {
     return Answer.versioned(toProductResponse(await this.queries.execute(new GetProduct(sku))));
@@ -72,9 +78,11 @@ export class CatalogueController {
 
   @Patch(':sku')
   @Roles('operator')
-  @ApiOperation({ summary: 'Change name, price or whether it is for sale' })
-  @ApiOkResponse({ type: ProductResponse })
-  @ApiErrors(404, 412, 413, 415)
+  @ApiOperation({ summary: 'Change a product: its name, its price, whether it is for sale' })
+  @ApiSku()
+  @ApiVersioned(ProductResponse, 'The product as it is now.')
+  @ApiIfMatch()
+  @ApiErrors(404, 413, 415)
   change(
     @Param('sku') sku: string,
     @Body() body: ChangeProductRequest,
@@ -87,6 +95,7 @@ export class CatalogueController {
   @Get(':sku/stock')
   @Roles('operator')
   @ApiOperation({ summary: 'Read the stock of a product, in all and per warehouse' })
+  @ApiSku()
   @ApiOkResponse({ type: StockResponse })
   @ApiErrors(404)
   stock(@Param('sku') sku: string) {

@@ -1,8 +1,11 @@
-import { ApiProperty } from '@nestjs/swagger';
+import { ApiParam, ApiProperty } from '@nestjs/swagger';
 
 import { Cents, Currency, Flag, Sku, Text, Whole } from '@daybook/platform';
 
 import type { Product } from './product.entity.js';
+
+/** Documents the `sku` in a route's path; Swagger UI fills its example in. */
+export const ApiSku = () => ApiParam({ name: 'sku', schema: { type: 'string', example: 'TEA-EARL-GREY' } });
 
 export class ProductResponse {
   @Sku()

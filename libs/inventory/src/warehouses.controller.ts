@@ -1,9 +1,11 @@
 import { Body, Controller, Get, Post, Query, Res } from '@nestjs/common';
 import { CommandBus, QueryBus } from '@nestjs/cqrs';
-import { ApiBearerAuth, ApiCreatedResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 
 import {
+  ApiConflicts,
+  ApiCreated,
   ApiErrors,
   ApiIdempotent,
   ApiPage,
@@ -35,9 +37,10 @@ export class WarehousesController {
 
   @Post('warehouses')
   @ApiOperation({ summary: 'Create a warehouse' })
-  @ApiCreatedResponse({ type: WarehouseResponse })
+  @ApiCreated(WarehouseResponse)
   @ApiIdempotent()
-  @ApiErrors(409, 413, 415)
+  @ApiConflicts('duplicate_warehouse')
+  @ApiErrors(413, 415)
   create(
     @Body() body: CreateWarehouseRequest,
     @Context() context: RequestContext,
@@ -57,9 +60,10 @@ export class WarehousesController {
 
   @Post('stock-adjustments')
   @ApiOperation({ summary: 'Receive stock, or correct it' })
-  @ApiCreatedResponse({ type: StockAdjustmentResponse })
+  @ApiCreated(StockAdjustmentResponse)
   @ApiIdempotent()
-  @ApiErrors(409, 413, 415)
+  @ApiConflicts('insufficient_stock')
+  @ApiErrors(413, 415)
   adjust(
     @Body() body: AdjustStockRequest,
     @Context() context: RequestContext,

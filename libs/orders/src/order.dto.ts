@@ -1,4 +1,4 @@
-import { ApiProperty } from '@nestjs/swagger';
+import { ApiParam, ApiProperty } from '@nestjs/swagger';
 
 import { Cents, Choice, Currency, Quantity, Sku, Text, WarehouseCode, Whole } from '@daybook/platform';
 
@@ -6,6 +6,9 @@ import { ORDER_STATUSES, type OrderStatus } from './order-status.js';
 import { type Order, ORDER_PRIORITIES, type OrderLine, type OrderPriority } from './order.entity.js';
 
 const ORDER_ID_EXAMPLE = { example: '20261120-00001', pattern: '^[0-9]{8}-[0-9]{5,10}$' };
+
+/** Documents the `id` in a route's path; Swagger UI fills its example in. */
+export const ApiOrderId = () => ApiParam({ name: 'id', schema: { type: 'string', ...ORDER_ID_EXAMPLE } });
 
 export class AllocationResponse {
   @WarehouseCode()

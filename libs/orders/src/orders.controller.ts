@@ -3,7 +3,6 @@ import { CommandBus, QueryBus } from '@nestjs/cqrs';
 import {
   ApiBearerAuth,
   ApiBody,
-  ApiCreatedResponse,
   ApiExtraModels,
   ApiOkResponse,
   ApiOperation,
@@ -13,9 +12,14 @@ import type { FastifyReply } from 'fastify';
 
 import {
   Answer,
+  ApiConflicts,
+  ApiCreated,
   ApiErrors,
   ApiIdempotent,
+  ApiIfMatch,
   ApiPage,
+  ApiReplayable,
+  ApiVersioned,
   Context,
   Idempotency,
   type IdempotencyClaim,
@@ -33,6 +37,7 @@ import { ListOrdersRequest } from './list-orders/list-orders.dto.js';
 import { ListOrders } from './list-orders/list-orders.query.js';
 import { orderStatusMachine } from './order-status.js';
 import {
+  ApiOrderId,
   OrderResponse,
   OrderStatusResponse,
   OrderTransitionsResponse,
@@ -55,6 +60,9 @@ const EXAMPLE_ORDER = {
     { sku: 'TEA-SENCHA', quantity: 1 },
   ],
 };
+const EXAMPLE_ORDERS = {
+  orders: [EXAMPLE_ORDER, { lines: [{ sku: 'POT-1L', quantity: 1 }], priority: 'high' }],
+};
 
 @ApiTags('Orders')
 @ApiBearerAuth()
@@ -70,9 +78,10 @@ export class OrdersController {
   @Post()
   @ApiOperation({ summary: 'Place an order' })
   @ApiBody({ type: PlaceOrderRequest, examples: { order: { summary: 'Two teas', value: EXAMPLE_ORDER } } })
-  @ApiCreatedResponse({ type: OrderResponse })
+  @ApiCreated(OrderResponse, { versioned: true })
   @ApiIdempotent()
-  @ApiErrors(404, 409, 413, 415)
+  @ApiConflicts('insufficient_stock', 'product_inactive', 'duplicate_client_order_id', 'idempotency_in_flight')
+  @ApiErrors(404, 413, 415)
   place(
     @Body() body: PlaceOrderRequest,
     @Context() context: RequestContext,
@@ -84,7 +93,8 @@ export class OrdersController {
   @Post('bulk')
   @HttpCode(200)
   @ApiOperation({ summary: 'Place up to 500 orders, each on its own' })
-  @ApiOkResponse({ type: BulkResultsResponse })
+  @ApiBody({ type: PlaceOrdersInBulkRequest, examples: { orders: { summary: 'Two orders', value: EXAMPLE_ORDERS } } })
+  @ApiReplayable(BulkResultsResponse, 'One result per row, in order. Look at each: some may be refused.')
   @ApiIdempotent()
   @ApiErrors(413, 415)
   placeInBulk(
@@ -110,7 +120,8 @@ export class OrdersController {
 
   @Get(':id')
   @ApiOperation({ summary: 'Read an order' })
-  @ApiOkResponse({ type: OrderResponse })
+  @ApiOrderId()
+  @ApiVersioned(OrderResponse)
   @ApiErrors(404)
   async get(@Param('id') id: string, @Context() context: RequestContext) {
     return Answer.versioned(toOrderResponse(await this.queries.execute(new GetOrder(id, context))));
@@ -118,14 +129,16 @@ export class OrdersController {
 
   @Get(':id/status')
   @ApiOperation({ summary: 'Read only the status of an order' })
-  @ApiOkResponse({ type: OrderStatusResponse })
+  @ApiOrderId()
+  @ApiVersioned(OrderStatusResponse)
   @ApiErrors(404)
   async status(@Param('id') id: string, @Context() context: RequestContext) {
     return Answer.versioned(toOrderStatusResponse(await this.queries.execute(new GetOrder(id, context))));
   }
 
   @Get(':id/transitions')
-  @ApiOperation({ summary: 'Which moves the caller may ask for now' })
+  @ApiOperation({ summary: 'Read which moves are allowed now' })
+  @ApiOrderId()
   @ApiOkResponse({ type: OrderTransitionsResponse })
   @ApiErrors(404)
   async transitions(@Param('id') id: string, @Context() context: RequestContext): Promise<OrderTransitionsResponse> {
@@ -135,9 +148,12 @@ export class OrdersController {
   }
 
   @Patch(':id')
-  @ApiOperation({ summary: 'Move an order to another status' })
-  @ApiOkResponse({ type: OrderResponse })
-  @ApiErrors(404, 409, 412, 413, 415)
+  @ApiOperation({ summary: 'Move or cancel an order' })
+  @ApiOrderId()
+  @ApiVersioned(OrderResponse, 'The order after the move.')
+  @ApiIfMatch()
+  @ApiConflicts('illegal_transition', 'insufficient_stock')
+  @ApiErrors(404, 413, 415)
   change(
     @Param('id') id: string,
     @Body() body: ChangeOrderStatusRequest,

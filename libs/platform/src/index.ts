@@ -35,7 +35,17 @@ export { type HandlesInTransaction, InTransactionHandler } from './events/in-tra
 export { GroupCommit, type GroupCommitLimits, type Outcome } from './group-commit/group-commit.js';
 export { Readiness } from './health/health.controller.js';
 export { Answer, etag } from './http/answer.js';
-export { ApiErrors, ApiIdempotent, ApiPage, ProblemDocument } from './http/api-docs.js';
+export {
+  ApiConflicts,
+  ApiCreated,
+  ApiErrors,
+  ApiIdempotent,
+  ApiIfMatch,
+  ApiPage,
+  ApiReplayable,
+  ApiVersioned,
+  ProblemDocument,
+} from './http/api-docs.js';
 export { CursorCodec } from './http/cursor.js';
 export {
   Cents,

@@ -50,18 +50,24 @@ function makeCheck(auth: AuthConfig): (token: string) => Promise<JWTPayload> {
     clockTolerance: CLOCK_TOLERANCE_SECONDS,
   };
   if (auth.jwksUrl !== undefined) {
-    const keys: JWTVerifyGetKey = createRemoteJWKSet(new URL(auth.jwksUrl));
-    return async (token) => (await jwtVerify(token, keys, { ...claims, algorithms: ASYMMETRIC })).payload;
+    const keys = createRemoteJWKSet(new URL(auth.jwksUrl));
+    const findKey: JWTVerifyGetKey = (header, token) => keys(header, token).catch(blameKeyServer);
+    return async (token) => (await jwtVerify(token, findKey, { ...claims, algorithms: ASYMMETRIC })).payload;
   }
   if (auth.jwtSecret === undefined) throw new Error('Without AUTH_JWT_SECRET or AUTH_JWKS_URL nobody can be let in');
   const secret = new TextEncoder().encode(auth.jwtSecret);
   return async (token) => (await jwtVerify(token, secret, { ...claims, algorithms: SYMMETRIC })).payload;
 }
 
-/** A token that fails is the caller's fault; a key server that fails is not. */
+/** A key that the server does not know is the token's fault; not to get its keys, or not to understand them, is not. */
+function blameKeyServer(error: unknown): never {
+  if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys) throw error;
+  const refusal = new Overloaded('The server of the token keys cannot be reached.');
+  refusal.cause = error;
+  throw refusal;
+}
+
 function refuse(error: unknown): never {
-  const isKeyServerFailure = error instanceof errors.JWKSTimeout || error instanceof TypeError;
-  if (isKeyServerFailure) throw new Overloaded('The server of the token keys cannot be reached.');
   if (error instanceof errors.JWTExpired) throw new Unauthenticated('The token has expired.');
   if (error instanceof errors.JOSEError) throw new Unauthenticated('The token is not valid here.');
   throw error;

@@ -87,7 +87,7 @@ function checkAuth(config: DaybookConfig, problems: string[]): void {
   if (config.auth.jwtSecret !== undefined && config.auth.jwksUrl !== undefined) {
     problems.push('AUTH_JWT_SECRET and AUTH_JWKS_URL exclude each other: set one of them');
   }
-  if (!isLoopback(config.host) && !hasAuthConfiguration(config.auth)) {
+  if (isHost(config.host) && !isLoopback(config.host) && !hasAuthConfiguration(config.auth)) {
     problems.push(`HOST=${config.host} can be reached from outside: set AUTH_JWT_SECRET or AUTH_JWKS_URL`);
   }
 }
@@ -112,6 +112,9 @@ class EnvironmentReader {
   secret(name: string, accepts: (value: string) => boolean, complaint: string): string | undefined {
     const path = this.environment[`${name}_FILE`];
     if (path === undefined || path === '') return this.optional(name, accepts, complaint);
+    if (this.optional(name, () => true, '') !== undefined) {
+      this.problems.push(`${name} and ${name}_FILE exclude each other: set one of them`);
+    }
     try {
       const value = readFileSync(path, 'utf8').trim();
       if (!accepts(value)) this.problems.push(`${name}_FILE: its content ${complaint}`);
@@ -162,6 +165,8 @@ const isHttpUrl = (value: string) => ['http:', 'https:'].includes(URL.parse(valu
 const isPostgresUrl = (value: string) => ['postgres:', 'postgresql:'].includes(URL.parse(value)?.protocol ?? '');
 
 function isTimezone(value: string): boolean {
+  // Intl takes offsets as well, but PostgreSQL reads +01:00 as POSIX does: west of Greenwich.
+  if (!/^[A-Za-z]/.test(value)) return false;
   try {
     return new Intl.DateTimeFormat('en', { timeZone: value }) !== undefined;
   } catch (error) {

@@ -18,18 +18,22 @@ const MIGRATION_LOCK = 7_237_001;
 
 /**
  * Brings the database up to date: every file not yet applied, in name order, each in its own transaction.
+ * @param libraries the folder of the libraries, each of which may have a folder `migrations`
  * @returns the names applied now
  * @throws when a file that was applied has changed since, or vanished: the database would no longer be what it says
  */
-export async function migrate(database: DataSource): Promise<string[]> {
-  const migrations = await readMigrations();
+export async function migrate(database: DataSource, libraries = join(projectRoot(), 'libs')): Promise<string[]> {
+  const migrations = await readMigrations(libraries);
   const runner = database.createQueryRunner();
   try {
-    await runner.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
+    // A replica that starts later waits for as long as the migrations of the first one take.
     await runner.query('SET statement_timeout = 0');
+    await runner.query('SET lock_timeout = 0');
+    await runner.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
+    await runner.query('RESET lock_timeout');
     return await applyMissing(runner, migrations);
   } finally {
-    await runner.query('RESET statement_timeout');
+    await runner.query('RESET ALL');
     await runner.query('SELECT pg_advisory_unlock($1)', [MIGRATION_LOCK]);
     await runner.release();
   }
@@ -68,8 +72,7 @@ function refuseChanged(applied: ReadonlyMap<string, string>, migrations: readonl
 }
 
 /** All migrations of all libraries, in the order they apply. */
-export async function readMigrations(): Promise<Migration[]> {
-  const libraries = join(projectRoot(), 'libs');
+async function readMigrations(libraries: string): Promise<Migration[]> {
   const paths = (await readdir(libraries, { recursive: true })).filter((path) =>
     /^[^/\\]+[/\\]migrations[/\\][^/\\]+\.sql$/.test(path),
   );

@@ -95,7 +95,9 @@ export class DatabaseUnavailable extends DomainError {
  * The client must look before it tries again.
  */
 export class OutcomeUnknown extends DatabaseUnavailable {
-  constructor() {
+  /** @param cause what kept us from finding out, for the log */
+  constructor(cause?: unknown) {
     super('The connection to the database broke during the commit: it is unknown whether the change was made.');
+    this.cause = cause;
   }
 }

@@ -31,11 +31,29 @@ const CODES_BY_STATUS: Readonly<Record<number, string>> = {
   503: 'overloaded',
 };
 
+/** Where the framework's own words would tell a client less. */
+const DETAILS_BY_STATUS: Readonly<Record<number, string>> = {
+  404: 'There is nothing here.',
+  413: 'The body is too large.',
+  415: 'The body must be application/json.',
+};
+
 export function toProblem(error: DomainError, request: { url: string; id: string }): ProblemDetails {
   return problem(error.status, error.code, error.message, request, error.details);
 }
 
-function problem(
+/** The problem of a request that the framework refuses before any route of ours sees it. */
+export function toRequestProblem(
+  status: number,
+  detail: string,
+  request: { url: string; id: string },
+): ProblemDetails {
+  const code = CODES_BY_STATUS[status] ?? 'validation_failed';
+  const errors = code === 'validation_failed' ? { errors: [{ path: 'request', message: detail }] } : {};
+  return problem(status, code, detail, request, errors);
+}
+
+export function problem(
   status: number,
   code: string,
   detail: string,
@@ -73,6 +91,7 @@ export class ProblemDetailsFilter implements ExceptionFilter {
   /** Also used for errors that the HTTP server raises before a route is found. */
   send(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
     const refusal = toDomainError(error);
+    if (refusal?.cause !== undefined) this.logger.warn({ err: refusal.cause, requestId: request.id, code: refusal.code });
     const body = refusal ? toProblem(refusal, request) : this.frameworkProblem(error, request);
     if (refusal?.retryAfterSeconds !== undefined) void reply.header('retry-after', refusal.retryAfterSeconds);
     if (body.status === 401) void reply.header('www-authenticate', 'Bearer');
@@ -84,10 +103,7 @@ export class ProblemDetailsFilter implements ExceptionFilter {
   private frameworkProblem(error: unknown, request: FastifyRequest): ProblemDetails {
     const status = statusOf(error);
     if (status >= 400 && status < 500) {
-      const code = CODES_BY_STATUS[status] ?? 'validation_failed';
-      return problem(status, code, status === 404 ? 'There is nothing here.' : (error as Error).message, request, {
-        ...(code === 'validation_failed' && { errors: [{ path: 'request', message: (error as Error).message }] }),
-      });
+      return toRequestProblem(status, DETAILS_BY_STATUS[status] ?? (error as Error).message, request);
     }
     this.logger.error({ err: error, requestId: request.id, method: request.method, url: request.url });
     return problem(500, 'internal_error', 'Something went wrong on our side. The log has it under this request id.', request);
@@ -104,6 +120,7 @@ function toDomainError(error: unknown): DomainError | undefined {
 
 function statusOf(error: unknown): number {
   if (error instanceof HttpException) return error.getStatus();
-  const { statusCode } = error as { statusCode?: unknown };
+  // Anything can be thrown, null included.
+  const statusCode = (error as { statusCode?: unknown } | null | undefined)?.statusCode;
   return typeof statusCode === 'number' ? statusCode : 500;
 }

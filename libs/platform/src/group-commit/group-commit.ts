@@ -166,28 +166,21 @@ export class GroupCommit<C, R> {
       new OutcomeUnknown(),
     );
     const deadline = performance.now() + this.limits.doubtMs;
+    let obstacle: unknown;
     while (repeatable.length > 0 && performance.now() < deadline) {
       try {
         const outcomes = await this.options.commit(repeatable.map(({ command }) => command));
         repeatable.forEach((waiting, index) => answer(waiting, outcomes[index]));
         return;
       } catch (error) {
-        if (!isInDoubtStill(error)) throw error;
+        // A lone command's refusal settles it. Any other error leaves the doubt: it says nothing of the first run.
+        if (error instanceof DomainError && repeatable.length === 1) return rejectAll(repeatable, error);
+        obstacle = error;
         await pause(RECONNECT_PAUSE_MS);
       }
     }
-    rejectAll(repeatable, new OutcomeUnknown());
+    rejectAll(repeatable, new OutcomeUnknown(obstacle));
   }
-}
-
-function isInDoubtStill(error: unknown): boolean {
-  return (
-    error instanceof CommitOutcomeUnknown ||
-    error instanceof RetryTransaction ||
-    isConnectionLost(error) ||
-    isPoolTimeout(error) ||
-    isTransactionConflict(error)
-  );
 }
 
 function answer<C, R>(waiting: Waiting<C, R>, outcome: Outcome<R> | undefined): void {

@@ -3,9 +3,8 @@ import { plainToInstance } from 'class-transformer';
 import { type ValidationError, validateSync } from 'class-validator';
 
 import { type FieldError, NotFound, ValidationFailed } from '../errors/domain-error.js';
+import { joinPath, refuseUnwanted } from './json-body.js';
 
-// Keys through which JSON can reach a prototype. class-transformer would drop them silently; a client should hear of it.
-const UNSAFE_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
 const MAXIMUM_ERRORS = 20;
 
 /**
@@ -17,6 +16,8 @@ export class InputPipe implements PipeTransform {
     // No resource has a control character in its name, and PostgreSQL refuses text with a NUL in it.
     if (type === 'param' && /\p{Cc}/u.test(String(value))) throw new NotFound('There is nothing here.');
     if (metatype === undefined || (type !== 'body' && type !== 'query')) return value;
+    // A body was looked through when it was parsed.
+    if (type === 'query') refuseUnwanted(value);
     return parseInput(metatype as new () => object, value, type);
   }
 }
@@ -30,8 +31,6 @@ export function parseInput<T extends object>(type: new () => T, value: unknown, 
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new ValidationFailed([{ path: name, message: 'must be a JSON object' }]);
   }
-  const unsafe = findUnsafeKey(value, '');
-  if (unsafe !== undefined) throw new ValidationFailed([{ path: unsafe, message: 'is not allowed' }]);
   const input = plainToInstance(type, value);
   const errors = validateSync(input, {
     whitelist: true,
@@ -43,37 +42,24 @@ export function parseInput<T extends object>(type: new () => T, value: unknown, 
   return input;
 }
 
-function findUnsafeKey(value: object, path: string): string | undefined {
-  for (const key of Object.keys(value)) {
-    const here = join(path, key);
-    if (UNSAFE_KEYS.has(key)) return here;
-    const child = (value as Record<string, unknown>)[key];
-    if (typeof child !== 'object' || child === null) continue;
-    const found = findUnsafeKey(child, here);
-    if (found !== undefined) return found;
-  }
-  return undefined;
-}
-
+/** One message for a field that does not fit; what is inside it matters only when it fits itself. */
 function toFieldErrors(errors: readonly ValidationError[], parent = ''): FieldError[] {
   return errors.flatMap((error) => {
-    const path = join(parent, error.property);
-    const messages = Object.entries(error.constraints ?? {}).map(([rule, message]) => ({
-      path,
-      message: describe(rule, message, error.property),
-    }));
-    return [...messages.slice(0, 1), ...toFieldErrors(error.children ?? [], path)];
+    const path = joinPath(parent, error.property);
+    const message = mostBasic(error);
+    return message === undefined ? toFieldErrors(error.children ?? [], path) : [{ path, message }];
   });
 }
 
-/** class-validator puts the property's name in front of its messages; the path says it better. */
-function describe(rule: string, message: string, property: string): string {
-  if (rule === 'whitelistValidation') return 'is not a known field';
-  if (rule === 'nestedValidation') return 'must be an object';
+/**
+ * Of all rules that a field breaks, the one its decorator names last, which is the one about its type: of a text where
+ * a number belongs it is of no use to say that it is too large.
+ */
+function mostBasic({ constraints = {}, property }: ValidationError): string | undefined {
+  const { whitelistValidation, nestedValidation, ...rules } = constraints;
+  if (whitelistValidation !== undefined) return 'is not a known field';
+  const message = Object.values(rules).at(-1);
+  if (message === undefined) return nestedValidation === undefined ? undefined : 'must be an object';
+  // class-validator puts the property's name in front of its messages; the path says it better.
   return message.startsWith(`${property} `) ? message.slice(property.length + 1) : message;
-}
-
-function join(parent: string, key: string): string {
-  if (/^\d+$/.test(key) && parent !== '') return `${parent}[${key}]`;
-  return parent === '' ? key : `${parent}.${key}`;
 }

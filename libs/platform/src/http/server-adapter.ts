@@ -1,19 +1,23 @@
 import { randomUUID } from 'node:crypto';
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
 
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyServerOptions, RawRequestDefaultExpression } from 'fastify';
 
-import { ProblemDetailsFilter } from '../errors/problem-details.js';
+import { ProblemDetailsFilter, toRequestProblem } from '../errors/problem-details.js';
 import { Answer } from './answer.js';
+import { parseJsonBody } from './json-body.js';
 
 // The largest legal request, 500 orders of 100 lines, is about 3.5 MB.
 const BODY_LIMIT_BYTES = 4 * 1024 * 1024;
 const REQUEST_TIMEOUT_MS = 30_000;
+const FAREWELL_MS = 1_000;
+const UNREADABLE: Readonly<Record<string, readonly [status: number, detail: string]>> = {
+  HPE_HEADER_OVERFLOW: [431, 'The URL and the headers are too long.'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'The request did not arrive in time.'],
+};
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
-const MALFORMED_REQUEST =
-  'HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\nconnection: close\r\n\r\n' +
-  '{"type":"urn:daybook:problem:validation_failed","title":"Validation failed","status":400,' +
-  '"detail":"The request is not valid HTTP.","code":"validation_failed"}';
 
 /** Fastify under Nest, knowing our conventions: request ids, problem details everywhere, and {@link Answer}. */
 export class ServerAdapter extends FastifyAdapter {
@@ -26,14 +30,22 @@ export class ServerAdapter extends FastifyAdapter {
       return503OnClosing: false,
       routerOptions: { maxParamLength: 512 },
       frameworkErrors: (error, request, reply) => problems.send(error, request, reply),
-      clientErrorHandler: (_error, socket) => {
-        if (socket.writable) socket.end(MALFORMED_REQUEST);
-      },
+      clientErrorHandler: answerUnreadable,
     };
     super(options);
     this.getInstance().addHook('onRequest', (request, reply, done) => {
       void reply.header('x-request-id', request.id);
       done();
+    });
+  }
+
+  /** JSON and nothing else: Nest would also read forms, and Fastify plain text. */
+  override registerParserMiddleware(...[prefix, rawBody]: Parameters<FastifyAdapter['registerParserMiddleware']>): void {
+    super.registerParserMiddleware(prefix, rawBody);
+    const fastify = this.getInstance();
+    fastify.removeAllContentTypeParsers();
+    fastify.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (_request, bytes, done) => {
+      done(null, parseJsonBody(bytes));
     });
   }
 
@@ -51,4 +63,21 @@ export class ServerAdapter extends FastifyAdapter {
 function requestId(request: RawRequestDefaultExpression): string {
   const given = request.headers['x-request-id'];
   return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
+}
+
+/** Answers on the bare socket what the parser could not read: there is no request that the filter could answer. */
+function answerUnreadable({ code }: NodeJS.ErrnoException, socket: Socket): void {
+  if (!socket.writable) return;
+  const [status, detail] = UNREADABLE[code ?? ''] ?? [400, 'The request is not valid HTTP.'];
+  const id = randomUUID();
+  const body = JSON.stringify(toRequestProblem(status, detail, { url: '', id }));
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    'content-type: application/problem+json; charset=utf-8',
+    `content-length: ${Buffer.byteLength(body)}`,
+    `x-request-id: ${id}`,
+    'connection: close',
+  ];
+  // Ended, not destroyed: with input unread, a reset could overtake the answer. But nobody may keep us waiting.
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`).setTimeout(FAREWELL_MS, () => socket.destroy());
 }

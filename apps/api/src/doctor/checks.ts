@@ -1,0 +1,29 @@
+import type { Check } from './check.js';
+import { JOURNAL_CHECKS } from './journal-checks.js';
+import { IDEMPOTENCY_CHECKS, ORDER_CHECKS } from './order-checks.js';
+import { STOCK_CHECKS } from './stock-checks.js';
+
+/**
+ * Everything that must hold in a database of Daybook at any moment: numbers that are never given twice,
+ * orders that add up, stock that is never oversold, a journal that tells all of it, retries that make no second order.
+ */
+export const CHECKS: readonly Check[] = [
+  ...ORDER_CHECKS,
+  ...STOCK_CHECKS,
+  ...JOURNAL_CHECKS,
+  ...IDEMPOTENCY_CHECKS,
+];
+
+/** The tables that the checks read. */
+export const EXAMINED_TABLES: readonly string[] = [
+  'products',
+  'warehouses',
+  'stock_levels',
+  'stock_movements',
+  'orders',
+  'order_lines',
+  'order_allocations',
+  'client_order_ids',
+  'journal',
+  'idempotency_keys',
+];

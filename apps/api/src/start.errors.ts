@@ -1,0 +1,24 @@
+import { EmbeddedPostgresError, InvalidConfiguration } from '@daybook/platform';
+
+import { CannotExamine } from './doctor/examine.js';
+
+// In a module of their own: main.ts runs while it is being evaluated, before any class below its first line exists.
+
+export class PortUnavailable extends Error {
+  constructor(host: string, port: number, code: string) {
+    super(`Cannot listen on ${host}:${port}: ${code === 'EACCES' ? 'not allowed' : 'in use'}. Set PORT to another one.`);
+  }
+}
+
+export class UnknownCommand extends Error {
+  constructor(command: string) {
+    super(`There is no command ${command}. Without one Daybook serves; \`doctor [--json]\` examines its database.`);
+  }
+}
+
+/** True for errors whose message tells the operator all there is to know; of others the stack is shown. */
+export function isExpected(error: unknown): error is Error {
+  const types = [InvalidConfiguration, EmbeddedPostgresError, PortUnavailable, UnknownCommand, CannotExamine];
+  const { code = '' } = error as NodeJS.ErrnoException;
+  return types.some((type) => error instanceof type) || code.startsWith('ERR_PARSE_ARGS_');
+}

@@ -1,0 +1,233 @@
+import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { InvalidConfiguration, loadConfig } from '@daybook/platform';
+import { DCLinter } from 'dclint';
+import { validate } from 'dockerfile-utils';
+import { parse } from 'yaml';
+
+const root = join(import.meta.dirname, '../..');
+const read = (file: string) => readFile(join(root, file), 'utf8');
+
+interface Instruction {
+  keyword: string;
+  argument: string;
+}
+
+/** The stages of a Dockerfile that is already known to be well formed: comments dropped, lines joined. */
+function stagesOf(dockerfile: string): Instruction[][] {
+  const stages: Instruction[][] = [[]];
+  const logicalLines = dockerfile.replace(/^\s*#.*\n/gm, '').replace(/\\\n\s*/g, ' ');
+  for (const line of logicalLines.split('\n').filter((text) => text.trim() !== '')) {
+    const [keyword = '', ...rest] = line.trim().split(/\s+/);
+    if (keyword === 'FROM') stages.push([]);
+    stages.at(-1)?.push({ keyword, argument: rest.join(' ') });
+  }
+  return stages;
+}
+
+/** What is wrong with a Dockerfile: the syntax first, then the rules of this project. */
+function dockerfileProblems(dockerfile: string): string[] {
+  const syntax = validate(dockerfile).map(
+    ({ message, range }) => `line ${range.start.line + 1}: ${JSON.stringify(message)}`,
+  );
+  if (syntax.length > 0) return syntax;
+  const stages = stagesOf(dockerfile);
+  const build = stages.flatMap((stage) => stage.filter(({ keyword }) => keyword === 'RUN'));
+  const runtime = stages.at(-1) ?? [];
+  const last = (keyword: string) =>
+    runtime.findLast((instruction) => instruction.keyword === keyword)?.argument;
+  const copies = runtime.filter(({ keyword }) => keyword === 'COPY').map(({ argument }) => argument);
+
+  const rules: Record<string, boolean> = {
+    'runs as a user other than root': !['root', '0', undefined].includes(last('USER')?.split(':')[0]),
+    'checks its health at /health/live': last('HEALTHCHECK')?.includes('/health/live') === true,
+    'checks its health without tools the image lacks': !/curl|wget/.test(last('HEALTHCHECK') ?? ''),
+    'is stopped by SIGTERM': last('STOPSIGNAL') === 'SIGTERM',
+    'listens on every interface': / HOST=0\.0\.0\.0( |$)/.test(` ${last('ENV')}`),
+    'starts node itself, so that it gets the signal': last('CMD')?.startsWith('["node",') === true,
+    'gathers the migrations': build.some(({ argument }) =>
+      argument.includes("find libs -path '*/migrations/*.sql'"),
+    ),
+    'has the migrations': copies.includes('--from=build /migrations/libs ./libs'),
+    'has the package.json that the migrations are found by': copies.includes(
+      '--from=build /app/package.json ./',
+    ),
+    'has production packages only': build.some(({ argument }) => argument.includes('npm ci --omit=dev')),
+    'copies nothing into the runtime but what another stage made': copies.every((argument) =>
+      argument.startsWith('--from='),
+    ),
+  };
+  return Object.keys(rules).filter((rule) => rules[rule] === false);
+}
+
+interface Service {
+  environment?: Record<string, string>;
+  volumes?: string[];
+  ports?: string[];
+  depends_on?: Record<string, { condition: string }>;
+  [key: string]: unknown;
+}
+
+/** What is wrong with a compose file: the compose schema and dclint first, then the rules of this project. */
+async function composeProblems(text: string, known: Set<string>, example: string): Promise<string[]> {
+  const complaints = await lint(text);
+  if (complaints.length > 0) return complaints;
+  const { services } = parse(text, { merge: true }) as { services: Record<string, Service> };
+  const { postgres, ...ours } = services;
+  const settings = Object.values(ours).flatMap(({ environment }) => Object.entries(environment ?? {}));
+  const secrets = settings.filter(([name]) => /SECRET|PASSWORD|DATABASE_URL/.test(name));
+  const roles = settings
+    .filter(([name]) => name === 'DAYBOOK_ROLES')
+    .flatMap(([, value]) => value.split(','));
+  const used = new Set([...text.matchAll(/\$\{([A-Z_]+)/g)].map(([, name]) => name));
+  const offered = new Set([...example.matchAll(/^([A-Z_]+)=/gm)].map(([, name]) => name));
+  const alwaysSet = ['restart', 'healthcheck', 'stop_grace_period'];
+
+  const rules: Record<string, boolean> = {
+    'keeps the data where the image of PostgreSQL 18 has it': (postgres?.volumes ?? []).includes(
+      'postgres-data:/var/lib/postgresql',
+    ),
+    'keeps the database to itself': postgres?.ports === undefined,
+    'gives every role to some service': ['api', 'worker', 'scheduler'].every((role) => roles.includes(role)),
+    'restarts, checks and stops every service in an orderly way': Object.values(services).every((service) =>
+      alwaysSet.every((key) => key in service),
+    ),
+    'waits for the database': Object.values(ours).every(
+      (service) => service.depends_on?.['postgres']?.condition === 'service_healthy',
+    ),
+    'sets only variables that Daybook reads': settings.every(([name]) => known.has(name)),
+    'has no secret in it and no default for one': [...secrets, ...Object.entries(postgres?.environment ?? {})]
+      .filter(([name]) => /SECRET|PASSWORD|DATABASE_URL/.test(name))
+      .every(([, value]) => /\$\{[A-Z_]+:\?/.test(value)),
+    'takes from .env what .env.example explains': isSame(used, offered),
+    'has only values that Daybook accepts': Object.values(ours).every(({ environment }) =>
+      isAccepted(environment),
+    ),
+  };
+  return Object.keys(rules).filter((rule) => rules[rule] === false);
+}
+
+const isSame = (a: Set<unknown>, b: Set<unknown>) => a.size === b.size && [...a].every((one) => b.has(one));
+
+/** Whether a server would start with these settings, once each `${NAME:?…}` is filled in with a secret. */
+function isAccepted(environment: Record<string, string> = {}): boolean {
+  const settings = Object.entries(environment).map(([name, value]) => {
+    const filledIn = value.replace(/\$\{[A-Z_]+:\?[^}]*\}/g, 'a'.repeat(64));
+    return [name, filledIn.replace(/\$\{[A-Z_]+:-([^}]*)\}/g, '$1')];
+  });
+  try {
+    loadConfig(Object.fromEntries(settings) as Record<string, string>);
+    return true;
+  } catch (error) {
+    if (error instanceof InvalidConfiguration) return false;
+    throw error;
+  }
+}
+
+interface Complaint {
+  type: 'error' | 'warning';
+  rule: string;
+  message: string;
+}
+
+async function lint(compose: string): Promise<string[]> {
+  const directory = await mkdtemp(join(tmpdir(), 'daybook-compose-'));
+  try {
+    const file = join(directory, 'docker-compose.yml');
+    await writeFile(file, compose);
+    const linter = new DCLinter({ rules: {}, quiet: true, debug: false, exclude: [] });
+    const results = linter.lintFiles([file], false) as { messages: Complaint[] }[];
+    // Its warnings are about the order of keys; here the order follows the reader.
+    const errors = results.flatMap(({ messages }) => messages).filter(({ type }) => type === 'error');
+    return errors.map(({ rule, message }) => `${rule}: ${message}`);
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+}
+
+/** Every environment variable that docs/configuration.md lists and some source file reads. */
+async function configurationVariables(): Promise<Set<string>> {
+  const rows = (await read('docs/configuration.md')).matchAll(/^\| (`[^|]*)\|/gm);
+  const documented = new Set([...rows].flatMap(([, cell]) => cell?.match(/[A-Z][A-Z_]+/g) ?? []));
+  const files = (await Promise.all(['libs', 'apps'].map(sourcesBelow))).flat();
+  const sources = (await Promise.all(files.map(read))).join('\n');
+  return new Set([...documented].filter((name) => sources.includes(`'${name}'`)));
+}
+
+async function sourcesBelow(folder: string): Promise<string[]> {
+  const files = await readdir(join(root, folder), { recursive: true });
+  return files.filter((name) => /(?<![.]spec)[.]ts$/.test(name)).map((name) => join(folder, name));
+}
+
+/** One change to a file, and the rule that must object to it. */
+type Damage = [rule: string | RegExp, from: string | RegExp, to: string];
+
+function damaged(text: string, from: string | RegExp, to: string): string {
+  const result = text.replace(from, to);
+  if (result === text) throw new Error(`nothing to damage: ${String(from)} does not occur`);
+  return result;
+}
+
+describe('the Dockerfile', () => {
+  it('is well formed and keeps our rules', async () => {
+    expect(dockerfileProblems(await read('Dockerfile'))).toEqual([]);
+  });
+
+  const damages: Damage[] = [
+    [/unknown instruction/i, 'WORKDIR /app', 'WORKDIRECTORY /app'],
+    ['runs as a user other than root', 'USER node', 'USER root'],
+    ['runs as a user other than root', 'USER node\n', ''],
+    ['checks its health at /health/live', '/health/live', '/'],
+    ['checks its health at /health/live', /HEALTHCHECK[^\]]*\]/, ''],
+    ['checks its health without tools the image lacks', /CMD \["node", "-e"/, 'CMD ["curl", "--fail"'],
+    ['is stopped by SIGTERM', 'SIGTERM\nHEALTHCHECK', 'SIGKILL\nHEALTHCHECK'],
+    ['listens on every interface', 'HOST=0.0.0.0', 'HOST=127.0.0.1'],
+    ['starts node itself, so that it gets the signal', /CMD \["node", "--enable.*/, 'CMD npm start'],
+    ['gathers the migrations', /RUN mkdir \/migrations.*/, ''],
+    ['has the migrations', /COPY .*migrations.*/, ''],
+    ['has the package.json that the migrations are found by', /COPY --from=build \/app\/package.json.*/, ''],
+    ['has production packages only', ' --omit=dev', ''],
+    ['copies nothing into the runtime but what another stage made', 'USER node', 'COPY . .\nUSER node'],
+  ];
+  it.each(damages)('is refused with damage no. %#: %s', async (rule, from, to) => {
+    const problems = dockerfileProblems(damaged(await read('Dockerfile'), from, to));
+    expect(problems.join('\n')).toMatch(rule);
+  });
+
+  it('leaves secrets and installed packages out of the build', async () => {
+    const ignored = (await read('.dockerignore')).split('\n');
+    expect(ignored).toEqual(expect.arrayContaining(['.env', '.env.*', 'node_modules', '.git', '.daybook']));
+  });
+});
+
+describe('docker-compose.yml', () => {
+  async function problems(compose: string) {
+    return composeProblems(compose, await configurationVariables(), await read('.env.example'));
+  }
+
+  it('fits the compose schema and keeps our rules', async () => {
+    expect(await problems(await read('docker-compose.yml'))).toEqual([]);
+  });
+
+  const damages: Damage[] = [
+    [/invalid-schema/, 'restart: unless-stopped', 'restarts: unless-stopped'],
+    [/invalid-schema/, 'condition: service_healthy', 'condition: service_feels_well'],
+    ['keeps the data where the image of PostgreSQL 18 has it', 'lib/postgresql\n', 'lib/postgresql/data\n'],
+    ['keeps the database to itself', 'shm_size: 256mb', `ports: ['127.0.0.1:5432:5432']`],
+    ['gives every role to some service', 'api,scheduler', 'api'],
+    ['restarts, checks and stops every service in an orderly way', 'stop_grace_period: 30s', ''],
+    ['waits for the database', 'service_healthy', 'service_started'],
+    ['sets only variables that Daybook reads', 'LOG_LEVEL:', 'LOGLEVEL:'],
+    ['has no secret in it and no default for one', '${AUTH_JWT_SECRET:?see .env.example}', 'open-sesame'],
+    ['has no secret in it and no default for one', /POSTGRES_PASSWORD:\?.*@/, 'POSTGRES_PASSWORD:-daybook}@'],
+    ['has only values that Daybook accepts', 'DAYBOOK_ROLES: worker', 'DAYBOOK_ROLES: labourer'],
+    ['has only values that Daybook accepts', /AUTH_JWT_SECRET: .*/, `LOAD_DEMO_DATA: 'false'`],
+    ['takes from .env what .env.example explains', '${API_PORT:-3000}', '${PUBLIC_PORT:-3000}'],
+  ];
+  it.each(damages)('is refused with damage no. %#: %s', async (rule, from, to) => {
+    const found = await problems(damaged(await read('docker-compose.yml'), from, to));
+    expect(found.join('\n')).toMatch(rule);
+  });
+});
