@@ -1,11 +1,11 @@
 // Whether Daybook's memory stays where it is: one process takes 200,000 orders while its size is watched.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
 import { isDaybookBuilt, measureOrders, prepareDaybook } from './placement/http-contenders.ts';
 import { curve } from './support/charts/curve.ts';
 import { runBenchmark } from './support/lifetime.ts';
 import { describeMachine, machineLine } from './support/machine.ts';
+import { readOptions, type Options } from './support/options.ts';
 import { openPostgres } from './support/postgres-server.ts';
 import { keepResults } from './support/results.ts';
 import { slope } from './support/statistics.ts';
@@ -17,28 +17,27 @@ const FLAT = { orders: 100_000, megabytes: 10 };
 const SAMPLES = 20;
 const SECONDS_AT_MOST = 900;
 
-const { values } = parseArgs({
-  options: {
-    orders: { type: 'string', default: '200000' },
-    connections: { type: 'string', default: '64' },
-    roles: { type: 'string', default: 'api' },
-    'database-url': { type: 'string' },
-  },
+await runBenchmark(async () => {
+  const options = readOptions({
+    orders: { default: '200000', help: 'to place' },
+    connections: { default: '64', help: 'to place them over' },
+    roles: { default: 'api', help: 'of the process: api,worker,scheduler' },
+  });
+  if (options !== undefined) await measureMemory(options);
 });
-
-await runBenchmark(() => measureMemory(Number(values.orders), Number(values.connections)));
 
 type Sample = readonly [orders: number, megabytes: number];
 
-async function measureMemory(orders: number, connections: number): Promise<void> {
-  if (!(orders >= SAMPLES && connections >= 1))
-    throw new Error('--orders and --connections take whole numbers');
+async function measureMemory(options: Options): Promise<void> {
+  const orders = options.wholeNumber('orders');
+  const connections = options.wholeNumber('connections');
+  const roles = options.text('roles');
   if (!isDaybookBuilt()) throw new Error('Daybook is not built: npm run build');
   const machine = describeMachine();
-  const { url, ...postgres } = await openPostgres(values['database-url']);
+  const { url, ...postgres } = await openPostgres(options.databaseUrl);
   say(machineLine(machine, postgres));
   showProgress('preparing Daybook …');
-  const daybook = await prepareDaybook({ url, ...postgres }, values.roles);
+  const daybook = await prepareDaybook({ url, ...postgres }, roles);
   const server = await daybook.start();
 
   const samples: Sample[] = [[0, residentMegabytes(server.processId)]];
@@ -64,10 +63,18 @@ async function measureMemory(orders: number, connections: number): Promise<void>
   tell(summary, load.perSecond);
   const date = new Date().toISOString();
   const footnote = `${machineLine(machine, postgres)}. ${date.slice(0, 10)}.`;
-  const options = { orders, connections, roles: values.roles };
   await keepResults(
     'memory',
-    { benchmark: 'memory', date, machine, postgres, options, summary, perSecond: load.perSecond, samples },
+    {
+      benchmark: 'memory',
+      date,
+      machine,
+      postgres,
+      options: { orders, connections, roles },
+      summary,
+      perSecond: load.perSecond,
+      samples,
+    },
     {
       'memory.svg': curve({
         title: 'Resident memory of one Daybook process',

@@ -1,35 +1,31 @@
 // Ways to number orders, measured directly against PostgreSQL: what they cost, and the gaps and duplicates
 // they leave.
-import { parseArgs } from 'node:util';
 import { measureNumbering, type NumberingFigure } from './numbers/order-desk.ts';
 import { STRATEGIES } from './numbers/strategies.ts';
 import { rankedBars } from './support/charts/bars.ts';
 import { createDatabase, settle } from './support/database.ts';
 import { runBenchmark } from './support/lifetime.ts';
 import { describeMachine, machineLine } from './support/machine.ts';
+import { readOptions } from './support/options.ts';
 import { openPostgres } from './support/postgres-server.ts';
 import { keepResults } from './support/results.ts';
 import { median } from './support/statistics.ts';
 import { figure, say, showProgress, table } from './support/terminal.ts';
 
-const { values } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '3' },
-    seconds: { type: 'string', default: '3' },
-    'database-url': { type: 'string' },
-  },
+await runBenchmark(async () => {
+  const options = readOptions({
+    rounds: { default: '3', help: 'rounds, of which the median is quoted' },
+    seconds: { default: '3', help: 'length of each measurement' },
+  });
+  if (options === undefined) return;
+  await measureNumbers(options.wholeNumber('rounds'), options.wholeNumber('seconds'), options.databaseUrl);
 });
-
-await runBenchmark(() =>
-  measureNumbers(Number(values.rounds), Number(values.seconds), values['database-url']),
-);
 
 async function measureNumbers(
   rounds: number,
   seconds: number,
   databaseUrl: string | undefined,
 ): Promise<void> {
-  if (!(rounds >= 1 && seconds >= 1)) throw new Error('--rounds and --seconds take numbers from 1');
   const machine = describeMachine();
   const { url, ...postgres } = await openPostgres(databaseUrl);
   say(machineLine(machine, postgres));

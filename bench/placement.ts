@@ -7,7 +7,7 @@ import {
   prepareNestTypeorm,
   type HttpContenderId,
 } from './placement/http-contenders.ts';
-import { readOptions, USAGE, type PlacementOptions, type Section } from './placement/options.ts';
+import { readPlacementOptions, type PlacementOptions, type Section } from './placement/options.ts';
 import { allGoods, findBestClients, preparePgbench } from './placement/pgbench-contender.ts';
 import {
   drawPlacement,
@@ -26,9 +26,10 @@ import { keepResults } from './support/results.ts';
 import { median } from './support/statistics.ts';
 import { figure, say, showProgress } from './support/terminal.ts';
 
-const options = readOptions();
-if (options === undefined) console.log(USAGE);
-else await runBenchmark(() => measurePlacement(options));
+await runBenchmark(async () => {
+  const options = readPlacementOptions();
+  if (options !== undefined) await measurePlacement(options);
+});
 
 async function measurePlacement(asked: PlacementOptions): Promise<void> {
   const machine = describeMachine();

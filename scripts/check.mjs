@@ -26,19 +26,21 @@ const steps = [
     tool: ['typescript', 'tsc'],
     args: ['--noEmit', '--pretty', 'false', '--project', 'tsconfig.json'],
   },
+  { name: 'templates', script: 'scripts/check-templates.mjs' },
 ];
 
 /** The file behind a package's command, so that it needs neither a shell nor the PATH. */
-function commandFile([name, command]) {
+function fileOf({ script, tool: [name, command] = [] }) {
+  if (script !== undefined) return join(root, script);
   const manifest = join(root, 'node_modules', name, 'package.json');
   const { bin } = require(manifest);
   return join(dirname(manifest), typeof bin === 'string' ? bin : bin[command]);
 }
 
 /** Runs a step; resolves to what the tool said and whether it was content. */
-function run({ tool, args }) {
+function run({ args = [], ...step }) {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [commandFile(tool), ...args], { cwd: root });
+    const child = spawn(process.execPath, [fileOf(step), ...args], { cwd: root });
     let output = '';
     const collect = (chunk) => (output += chunk);
     child.stdout.setEncoding('utf8').on('data', collect);
@@ -58,7 +60,7 @@ for (const step of steps) {
   const startedAt = performance.now();
   const { content, output } = await run(step);
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
-  console.log(`${content ? 'ok    ' : 'FAILED'}  ${step.name.padEnd(8)}${seconds.padStart(6)} s`);
+  console.log(`${content ? 'ok    ' : 'FAILED'}  ${step.name.padEnd(10)}${seconds.padStart(6)} s`);
   if (!content) {
     failed += 1;
     console.log(output.trimEnd().replace(/^/gm, '        '));

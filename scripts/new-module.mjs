@@ -1,7 +1,7 @@
 // npm run new:module -- <library> [<singular>]
 //
-// `npm run new:module -- returns` makes libs/returns/: a README, a migration, a module, a controller and a first use
-// case, create-return. It prints what to add to the two files that must know the library.
+// `npm run new:module -- returns` makes libs/returns/: a README, a migration, a module, a controller and the use
+// case create-return. It prints what to add to the two files that must know the library.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 

@@ -1,6 +1,6 @@
 // npm run new:use-case -- <library> <use-case> [<past participle>]
 //
-// `npm run new:use-case -- orders hold-order held` makes libs/orders/src/hold-order/: a command with its handler, its
+// `npm run new:use-case -- orders hold-order held` makes libs/orders/src/hold-order/: a command, its handler, its
 // request body, a spec and the event OrderHeld. It prints what to add to the module and the controller.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';

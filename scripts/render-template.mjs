@@ -33,7 +33,7 @@ export async function render(template, target, words) {
     statSync(join(source, name)).isFile(),
   );
   const made = [];
-  for (const name of files.sort()) {
+  for (const name of files.toSorted((a, b) => (a < b ? -1 : 1))) {
     const file = join(target, replaceWords(name, words));
     const text = replaceWords(readFileSync(join(source, name), 'utf8'), words);
     mkdirSync(dirname(file), { recursive: true });

@@ -6,7 +6,9 @@ import { constants } from 'node:os';
 
 const OLDEST_NODE = 20;
 if (Number(process.versions.node.split('.')[0]) < OLDEST_NODE) {
-  console.error(`Daybook needs Node ${OLDEST_NODE} or newer to start; this is Node ${process.versions.node}.`);
+  console.error(
+    `Daybook needs Node ${OLDEST_NODE} or newer to start; this is Node ${process.versions.node}.`,
+  );
   process.exit(1);
 }
 // Imported only now, because an older Node would stumble over it before it could say so.
@@ -22,8 +24,10 @@ const commands = {
   },
   async test(args) {
     await prepare({ withBuild: true });
-    const quietly = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'];
-    return runTests([...quietly, 'node_modules/jest/bin/jest.js', ...args]);
+    // The hooks are for what Jest loads by itself: its global set-up, which is TypeScript like everything else.
+    const hooks = ['--import', './scripts/typescript.mjs'];
+    const modules = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'];
+    return runTests([...hooks, ...modules, 'node_modules/jest/bin/jest.js', ...args]);
   },
   async 'check-install'() {
     await prepare({ withBuild: false });

@@ -19,6 +19,8 @@ export async function startNewcomersServer(): Promise<NewcomersServer> {
     DAYBOOK_HOME: home,
     AUTH_JWT_SECRET: '',
     LOAD_DEMO_DATA: 'true',
+    // Nobody processes the orders, so that they stay what the reader of the page has made of them.
+    DAYBOOK_ROLES: 'api',
   });
   return {
     server,

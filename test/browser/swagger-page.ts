@@ -48,20 +48,17 @@ export class SwaggerPage {
     const { page, complaints } = this;
     page.on('pageerror', (error) => complaints.push(String(error)));
     page.on('console', (message) => {
-      // The browser says so of every status from 400 on; some are what a test is after.
-      if (message.type() === 'error' && !message.text().startsWith('Failed to load resource'))
-        complaints.push(message.text());
+      // Of every refusal the browser says so, and some are what a test is after; those of pages are noticed below.
+      const isRefusal = message.text().startsWith('Failed to load resource');
+      if (message.type() === 'error' && !isRefusal) complaints.push(message.text());
     });
-    page.on('requestfailed', (request) =>
-      complaints.push(`${request.url()}: ${request.failure()?.errorText}`),
-    );
     page.on('request', (request) => {
-      const url = request.url();
-      if (!url.startsWith(`${origin}/`) && !url.startsWith('data:')) complaints.push(`a request to ${url}`);
+      const isElsewhere = !request.url().startsWith(`${origin}/`) && !request.url().startsWith('data:');
+      if (isElsewhere) complaints.push(`Asked for ${request.url()}`);
     });
     page.on('response', (response) => {
-      if (response.status() >= 400 && !response.url().includes('/api/v1/'))
-        complaints.push(`${response.url()}: ${response.status()}`);
+      const isPage = !response.url().includes('/api/v1/');
+      if (isPage && response.status() >= 400) complaints.push(`${response.status()} for ${response.url()}`);
     });
   }
 }
@@ -75,11 +72,8 @@ export class SwaggerOperation {
 
   /** What the page has filled in as the request's body. */
   async body(): Promise<string> {
-    const text = await this.page
-      .locator(`${this.selector} .body-param__text`)
-      .map((area) => area.value)
-      .wait();
-    return text as string;
+    const area = this.page.locator(`${this.selector} textarea.body-param__text`);
+    return area.map(({ value }) => value).wait();
   }
 
   writeBody(text: string): Promise<void> {

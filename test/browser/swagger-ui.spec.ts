@@ -1,4 +1,6 @@
-import { request } from 'node:http';
+import { once } from 'node:events';
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
 
 import { launchBrowser, type TestBrowser, whyNoBrowser } from './browser.js';
 import { type NewcomersServer, startNewcomersServer } from './newcomer.js';
@@ -113,9 +115,19 @@ describeInBrowser('Swagger UI in a browser', () => {
   });
 
   it('keeps the development token from pages of other sites', async () => {
+    const otherSite = createServer((_, response) => {
+      response.setHeader('content-type', 'text/html').end('<title>Another site</title>');
+    }).listen(0, '127.0.0.1');
+    await once(otherSite, 'listening');
     const page = await chromium.browser.newPage();
-    await page.goto('data:text/html,<title>Another site</title>');
-    await expect(page.addScriptTag({ url: `${origin}/docs/swagger-ui-init.js` })).rejects.toThrow('script');
+    const refusals: (string | undefined)[] = [];
+    page.on('requestfailed', (failed) => refusals.push(failed.failure()?.errorText));
+    await page.goto(`http://127.0.0.1:${(otherSite.address() as AddressInfo).port}`);
+    const loading = page.addScriptTag({ url: `${origin}/docs/swagger-ui-init.js` });
+    await expect(loading).rejects.toThrow('Could not load script');
+    expect(refusals).toEqual(['net::ERR_BLOCKED_BY_RESPONSE.NotSameOrigin']);
+    await page.close();
+    otherSite.close();
   });
 });
 

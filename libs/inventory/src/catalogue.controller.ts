@@ -96,7 +96,7 @@ export class CatalogueController {
   @Roles('operator')
   @ApiOperation({ summary: 'Read the stock of a product, in all and per warehouse' })
   @ApiSku()
-  @ApiOkResponse({ type: StockResponse })
+  @ApiOkResponse({ type: StockResponse, description: 'The stock as it is now.' })
   @ApiErrors(404)
   stock(@Param('sku') sku: string) {
     return this.queries.execute(new GetStock(sku));

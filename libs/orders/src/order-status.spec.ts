@@ -1,4 +1,10 @@
-import { CLAIMING_STATUSES, ORDER_STATUSES, type OrderStatus, orderStatusMachine, stockEffect } from './order-status.js';
+import {
+  CLAIMING_STATUSES,
+  ORDER_STATUSES,
+  type OrderStatus,
+  orderStatusMachine,
+  stockEffect,
+} from './order-status.js';
 
 /** Every edge there is, and what it does to the order's stock. */
 const EDGES: [from: OrderStatus, to: OrderStatus, effect: ReturnType<typeof stockEffect>][] = [
@@ -17,7 +23,9 @@ const isClaiming = (status: OrderStatus) => CLAIMING_STATUSES.includes(status);
 
 describe('the status of an order', () => {
   it('moves along these edges and no others', () => {
-    const edges = ORDER_STATUSES.flatMap((from) => orderStatusMachine.allowed(from).map((to) => `${from} > ${to}`));
+    const edges = ORDER_STATUSES.flatMap((from) =>
+      orderStatusMachine.allowed(from).map((to) => `${from} > ${to}`),
+    );
     expect(edges.toSorted()).toEqual(EDGES.map(([from, to]) => `${from} > ${to}`).toSorted());
   });
 

@@ -139,7 +139,7 @@ export class OrdersController {
   @Get(':id/transitions')
   @ApiOperation({ summary: 'Read which moves are allowed now' })
   @ApiOrderId()
-  @ApiOkResponse({ type: OrderTransitionsResponse })
+  @ApiOkResponse({ type: OrderTransitionsResponse, description: 'The moves that the caller may make.' })
   @ApiErrors(404)
   async transitions(@Param('id') id: string, @Context() context: RequestContext): Promise<OrderTransitionsResponse> {
     const { status, version } = await this.queries.execute(new GetOrder(id, context));

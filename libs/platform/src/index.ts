@@ -1,4 +1,4 @@
-export { AuthGuard, Public, Roles } from './auth/auth.guard.js';
+export { type Access, AuthGuard, declaredAccess, Public, Roles } from './auth/auth.guard.js';
 export {
   type AuthConfig,
   CONFIG,

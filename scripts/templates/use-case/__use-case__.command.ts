@@ -44,9 +44,9 @@ export class __UseCase__Handler implements ICommandHandler<__UseCase__> {
   }
 
   /**
-   * Runs in the one transaction of this command: what it writes through `manager`, the journal row of the event and
-   * the answer for retries commit together. To refuse, throw a DomainError. What many callers do at once belongs in
-   * `writePath.group` with a pure decision; place-order in libs/orders shows how.
+   * Runs in the one transaction of this command: what it writes through `manager`, the journal row of the
+   * event and the answer for retries commit together. To refuse, throw a DomainError. What many callers do at
+   * once belongs in `writePath.group` with a pure decision; place-order in libs/orders shows how.
    */
   private async __verb__({ id, input, context }: __UseCase__, manager: EntityManager) {
     // TODO: read and lock what the decision needs, decide, write.

@@ -94,18 +94,26 @@ describe.each([
   ['fewest parcels', new AllocateFewestParcels()],
 ])('any order that the stock suffices for, allocated %s', (_, strategy) => {
   const warehouses = [1, 2, 3];
-  const anyStock = fc.array(fc.array(fc.nat(6), { minLength: 3, maxLength: 3 }), { minLength: 2, maxLength: 2 });
-  const anyDemands = fc.array(fc.record({ productId: fc.integer({ min: 1, max: 2 }), quantity: fc.integer({ min: 1, max: 6 }) }), {
-    minLength: 1,
-    maxLength: 4,
+  const anyStock = fc.array(fc.array(fc.nat(6), { minLength: 3, maxLength: 3 }), {
+    minLength: 2,
+    maxLength: 2,
   });
+  const anyDemands = fc.array(
+    fc.record({ productId: fc.integer({ min: 1, max: 2 }), quantity: fc.integer({ min: 1, max: 6 }) }),
+    {
+      minLength: 1,
+      maxLength: 4,
+    },
+  );
 
   /** Runs a case whose stock suffices; an insufficient one is topped up in the last warehouse. */
   function run(rows: readonly (readonly number[])[], demands: readonly Demand[]) {
     const stock: Stock = {};
     rows.forEach((row, index) => {
       const productId = index + 1;
-      const wanted = demands.filter((demand) => demand.productId === productId).reduce((sum, d) => sum + d.quantity, 0);
+      const wanted = demands
+        .filter((demand) => demand.productId === productId)
+        .reduce((sum, d) => sum + d.quantity, 0);
       const missing = Math.max(0, wanted - row.reduce((sum, available) => sum + available, 0));
       stock[productId] = Object.fromEntries(
         row.map((available, place) => [place + 1, available + (place === 2 ? missing : 0)]),
@@ -130,7 +138,9 @@ describe.each([
               .flat()
               .filter((allocation) => allocation.warehouseId === warehouseId)
               .reduce((sum, { quantity }) => sum + quantity, 0);
-            const left = ledger.levelsOf(productId).find((level) => level.warehouseId === warehouseId)?.available;
+            const left = ledger
+              .levelsOf(productId)
+              .find((level) => level.warehouseId === warehouseId)?.available;
             expect(left).toBe((stock[productId]?.[warehouseId] as number) - taken);
             expect(left).toBeGreaterThanOrEqual(0);
           }
@@ -155,9 +165,15 @@ it('fewest parcels sends a single parcel whenever one warehouse has the whole or
   fc.assert(
     fc.property(anyCase, (levels) => {
       // The worst warehouse has everything.
-      const stock: Stock = Object.fromEntries(levels.map(([one, two], index) => [index + 1, { 1: one, 2: two, 9: 6 }]));
+      const stock: Stock = Object.fromEntries(
+        levels.map(([one, two], index) => [index + 1, { 1: one, 2: two, 9: 6 }]),
+      );
       const demands = levels.map((__, index): [number, number] => [index + 1, 6]);
-      const parcels = new Set(allocate(new AllocateFewestParcels(), stock, ...demands).join(' ').match(/w\d/g));
+      const parcels = new Set(
+        allocate(new AllocateFewestParcels(), stock, ...demands)
+          .join(' ')
+          .match(/w\d/g),
+      );
       expect(parcels.size).toBe(1);
     }),
   );

@@ -23,7 +23,9 @@ const line = (productId: number, quantity: number) => ({ productId, sku: `P${pro
 
 describe('levels', () => {
   it('are ranked by priority, lowest first, and equal priorities by warehouse', () => {
-    const ledger = new StockLedger([product(1, level(3, 1, 50), level(2, 1, 70), level(1, 1, 70), level(4, 1, -1))]);
+    const ledger = new StockLedger([
+      product(1, level(3, 1, 50), level(2, 1, 70), level(1, 1, 70), level(4, 1, -1)),
+    ]);
     expect(ledger.levelsOf(1).map(({ warehouseId }) => warehouseId)).toEqual([4, 3, 1, 2]);
   });
 
@@ -94,10 +96,16 @@ describe('taking and giving back', () => {
   });
 
   it('in any order never goes below zero and keeps the books: what is left is what was, less taken, plus returned', () => {
-    const anyStep = fc.record({ give: fc.boolean(), warehouseId: fc.integer({ min: 1, max: 3 }), quantity: fc.nat(5) });
+    const anyStep = fc.record({
+      give: fc.boolean(),
+      warehouseId: fc.integer({ min: 1, max: 3 }),
+      quantity: fc.nat(5),
+    });
     fc.assert(
       fc.property(fc.array(fc.nat(9), { minLength: 3, maxLength: 3 }), fc.array(anyStep), (start, steps) => {
-        const ledger = new StockLedger([product(1, ...start.map((available, index) => level(index + 1, available)))]);
+        const ledger = new StockLedger([
+          product(1, ...start.map((available, index) => level(index + 1, available))),
+        ]);
         const books = [...start];
         for (const { give, warehouseId, quantity } of steps) {
           const left = books[warehouseId - 1] as number;

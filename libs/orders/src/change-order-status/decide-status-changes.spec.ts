@@ -18,7 +18,14 @@ function line(productId: number, parcels: Record<number, number>): OrderLine {
     quantity,
   }));
   const quantity = allocations.reduce((sum, allocation) => sum + allocation.quantity, 0);
-  return { productId, sku: `P${productId}`, name: `Product ${productId}`, quantity, unitPriceCents: 100, allocations };
+  return {
+    productId,
+    sku: `P${productId}`,
+    name: `Product ${productId}`,
+    quantity,
+    unitPriceCents: 100,
+    allocations,
+  };
 }
 
 function makeOrder(status: OrderStatus, changes: Partial<Order> = {}): Order {
@@ -78,7 +85,8 @@ function decide(
   );
 }
 
-const isChange = (decision: StatusChange | DomainError): decision is StatusChange => !(decision instanceof DomainError);
+const isChange = (decision: StatusChange | DomainError): decision is StatusChange =>
+  !(decision instanceof DomainError);
 
 /** The only decision, which must be an accepted move. */
 function changeOf(order: Order, to: OrderStatus, products?: readonly ProductStock[]): StatusChange {
@@ -87,22 +95,31 @@ function changeOf(order: Order, to: OrderStatus, products?: readonly ProductStoc
   return decision;
 }
 
-const EDGES = ORDER_STATUSES.flatMap((from) => orderStatusMachine.allowed(from).map((to): [OrderStatus, OrderStatus] => [from, to]));
+const EDGES = ORDER_STATUSES.flatMap((from) =>
+  orderStatusMachine.allowed(from).map((to): [OrderStatus, OrderStatus] => [from, to]),
+);
 const NO_EDGES = ORDER_STATUSES.flatMap((from) =>
-  ORDER_STATUSES.filter((to) => !orderStatusMachine.isAllowed(from, to)).map((to): [OrderStatus, OrderStatus] => [from, to]),
+  ORDER_STATUSES.filter((to) => !orderStatusMachine.isAllowed(from, to)).map(
+    (to): [OrderStatus, OrderStatus] => [from, to],
+  ),
 );
 const PLENTY = [product(1, { 1: 9, 2: 9 })];
 
 describe('an edge of the state machine', () => {
-  it.each(EDGES)('from %s to %s moves the order: next version, new time, everything else as it was', (from, to) => {
-    const order = makeOrder(from);
-    const change = changeOf(order, to, PLENTY);
-    const { lines, ...rest } = change.order;
-    const { lines: before, ...unmoved } = order;
-    expect(change.from).toBe(from);
-    expect(rest).toEqual({ ...unmoved, status: to, version: 5, updatedAt: NOW });
-    expect(lines.map(({ allocations: _, ...item }) => item)).toEqual(before.map(({ allocations: _, ...item }) => item));
-  });
+  it.each(EDGES)(
+    'from %s to %s moves the order: next version, new time, everything else as it was',
+    (from, to) => {
+      const order = makeOrder(from);
+      const change = changeOf(order, to, PLENTY);
+      const { lines, ...rest } = change.order;
+      const { lines: before, ...unmoved } = order;
+      expect(change.from).toBe(from);
+      expect(rest).toEqual({ ...unmoved, status: to, version: 5, updatedAt: NOW });
+      expect(lines.map(({ allocations: _, ...item }) => item)).toEqual(
+        before.map(({ allocations: _, ...item }) => item),
+      );
+    },
+  );
 
   it('is judged without changing the order it was given', () => {
     const order = makeOrder('failed');
@@ -127,22 +144,29 @@ describe('the stock of an order', () => {
     ['processing', 'pending'],
     ['shipped', 'delivered'],
   ])('is not touched from %s to %s', (from, to) => {
-    expect(changeOf(makeOrder(from), to)).toMatchObject({ stockChanges: [], movements: [], isAllocatedAnew: false });
+    expect(changeOf(makeOrder(from), to)).toMatchObject({
+      stockChanges: [],
+      movements: [],
+      isAllocatedAnew: false,
+    });
   });
 
   it.each<[OrderStatus, OrderStatus]>([
     ['pending', 'cancelled'],
     ['confirmed', 'cancelled'],
     ['processing', 'failed'],
-  ])('is given back from %s to %s: every warehouse gets what it had allocated, and nothing moves', (from, to) => {
-    const change = changeOf(makeOrder(from), to);
-    expect(change.stockChanges).toEqual([
-      { productId: 1, warehouseId: 1, quantity: 2, allocatedDelta: -2 },
-      { productId: 1, warehouseId: 2, quantity: 1, allocatedDelta: -1 },
-    ]);
-    expect(change.movements).toEqual([]);
-    expect(change.isAllocatedAnew).toBe(false);
-  });
+  ])(
+    'is given back from %s to %s: every warehouse gets what it had allocated, and nothing moves',
+    (from, to) => {
+      const change = changeOf(makeOrder(from), to);
+      expect(change.stockChanges).toEqual([
+        { productId: 1, warehouseId: 1, quantity: 2, allocatedDelta: -2 },
+        { productId: 1, warehouseId: 2, quantity: 1, allocatedDelta: -1 },
+      ]);
+      expect(change.movements).toEqual([]);
+      expect(change.isAllocatedAnew).toBe(false);
+    },
+  );
 
   it('leaves the house when it is shipped: on hand and allocated both fall, and each parcel is a movement', () => {
     const change = changeOf(makeOrder('confirmed'), 'shipped');
@@ -179,9 +203,17 @@ describe('a failed order that is redriven', () => {
     const holder = makeOrder('pending', { id: '20261120-00002' as OrderId });
     const redrives = [move('pending'), move('pending', { orderId: rival.id })];
     const none = [product(1, { 1: 0, 2: 0 })];
-    const after = decide([waiting, holder, rival], [move('cancelled', { orderId: holder.id }), ...redrives], none);
+    const after = decide(
+      [waiting, holder, rival],
+      [move('cancelled', { orderId: holder.id }), ...redrives],
+      none,
+    );
     expect(after.map(isChange)).toEqual([true, true, false]);
-    const before = decide([waiting, holder, rival], [...redrives, move('cancelled', { orderId: holder.id })], none);
+    const before = decide(
+      [waiting, holder, rival],
+      [...redrives, move('cancelled', { orderId: holder.id })],
+      none,
+    );
     expect(before.map(isChange)).toEqual([false, false, true]);
   });
 });
@@ -213,13 +245,21 @@ describe('two moves of one order in one batch', () => {
     const products = [product(1, { 1: 1, 2: 0 })];
     const decisions = decide([makeOrder('processing')], [move('failed'), move('pending')], products);
     expect(decisions).toMatchObject([
-      { stockChanges: [{ warehouseId: 1, allocatedDelta: -2 }, { warehouseId: 2, allocatedDelta: -1 }] },
+      {
+        stockChanges: [
+          { warehouseId: 1, allocatedDelta: -2 },
+          { warehouseId: 2, allocatedDelta: -1 },
+        ],
+      },
       { isAllocatedAnew: true, stockChanges: [{ warehouseId: 1, allocatedDelta: 3 }] },
     ]);
   });
 
   it('are not hindered by a refused one between them', () => {
-    const decisions = decide([makeOrder('pending')], [move('processing'), move('shipped'), move('confirmed')]);
+    const decisions = decide(
+      [makeOrder('pending')],
+      [move('processing'), move('shipped'), move('confirmed')],
+    );
     expect(decisions.map(isChange)).toEqual([true, false, true]);
     expect(decisions[2]).toMatchObject({ order: { version: 6 } });
   });
@@ -231,11 +271,14 @@ describe('the expected version', () => {
     expect(decision).toMatchObject({ order: { status: 'cancelled' } });
   });
 
-  it.each([3, 5])('%i of an order at version 4 is a conflict that names the current version', (expectedVersion) => {
-    const [decision] = decide([makeOrder('pending')], [move('cancelled', { expectedVersion })]);
-    expect(decision).toBeInstanceOf(VersionConflict);
-    expect(decision).toMatchObject({ details: { currentVersion: 4 } });
-  });
+  it.each([3, 5])(
+    '%i of an order at version 4 is a conflict that names the current version',
+    (expectedVersion) => {
+      const [decision] = decide([makeOrder('pending')], [move('cancelled', { expectedVersion })]);
+      expect(decision).toBeInstanceOf(VersionConflict);
+      expect(decision).toMatchObject({ details: { currentVersion: 4 } });
+    },
+  );
 });
 
 describe('a customer', () => {
@@ -289,12 +332,17 @@ const claimsOf = (orders: readonly Order[]) =>
 const anyLine = fc
   .tuple(fc.constantFrom(...PRODUCTS), fc.nat(2), fc.nat(2))
   .filter(([, one, two]) => one + two > 0)
-  .map(([productId, one, two]) => line(productId, { ...(one > 0 && { 1: one }), ...(two > 0 && { 2: two }) }));
+  .map(([productId, one, two]) =>
+    line(productId, { ...(one > 0 && { 1: one }), ...(two > 0 && { 2: two }) }),
+  );
 
 const anyWorld: fc.Arbitrary<World> = fc
   .record({
     orders: fc.array(
-      fc.record({ status: fc.constantFrom(...ORDER_STATUSES), lines: fc.array(anyLine, { minLength: 1, maxLength: 2 }) }),
+      fc.record({
+        status: fc.constantFrom(...ORDER_STATUSES),
+        lines: fc.array(anyLine, { minLength: 1, maxLength: 2 }),
+      }),
       { minLength: 1, maxLength: 4 },
     ),
     free: fc.array(fc.nat(4), { minLength: 4, maxLength: 4 }),
@@ -304,16 +352,23 @@ const anyWorld: fc.Arbitrary<World> = fc
       makeOrder(status, { id: `20261120-0000${index + 1}` as OrderId, version: 1, lines }),
     );
     const claims = claimsOf(orders);
-    const levels = PRODUCTS.flatMap((productId) => WAREHOUSES.map((warehouseId) => `${productId}/${warehouseId}`));
+    const levels = PRODUCTS.flatMap((productId) =>
+      WAREHOUSES.map((warehouseId) => `${productId}/${warehouseId}`),
+    );
     const books = levels.map((level, index): [string, { onHand: number; allocated: number }] => {
-      const allocated = claims.filter((claim) => claim.level === level).reduce((sum, { quantity }) => sum + quantity, 0);
+      const allocated = claims
+        .filter((claim) => claim.level === level)
+        .reduce((sum, { quantity }) => sum + quantity, 0);
       return [level, { onHand: allocated + (free[index] as number), allocated }];
     });
     return { orders, books: new Map(books) };
   });
 
 const anyMoves = fc.array(
-  fc.record({ orderId: fc.integer({ min: 1, max: 4 }).map((n) => `20261120-0000${n}`), to: fc.constantFrom(...ORDER_STATUSES) }),
+  fc.record({
+    orderId: fc.integer({ min: 1, max: 4 }).map((n) => `20261120-0000${n}`),
+    to: fc.constantFrom(...ORDER_STATUSES),
+  }),
   { maxLength: 15 },
 );
 
@@ -323,7 +378,10 @@ describe('any batch of moves', () => {
       fc.property(anyWorld, anyMoves, ({ orders, books }, requests) => {
         const products = PRODUCTS.map((productId) => {
           const left = (warehouseId: number) => {
-            const { onHand, allocated } = books.get(`${productId}/${warehouseId}`) as { onHand: number; allocated: number };
+            const { onHand, allocated } = books.get(`${productId}/${warehouseId}`) as {
+              onHand: number;
+              allocated: number;
+            };
             return onHand - allocated;
           };
           return product(productId, { 1: left(1), 2: left(2) });
@@ -334,7 +392,10 @@ describe('any batch of moves', () => {
         let gone = 0;
         for (const change of decisions.filter(isChange)) {
           expect(orderStatusMachine.isAllowed(change.from, change.order.status)).toBe(true);
-          expect(current.get(change.order.id)).toMatchObject({ status: change.from, version: change.order.version - 1 });
+          expect(current.get(change.order.id)).toMatchObject({
+            status: change.from,
+            version: change.order.version - 1,
+          });
           current.set(change.order.id, change.order);
           for (const { productId, warehouseId, onHandDelta = 0, allocatedDelta = 0 } of change.stockChanges) {
             const book = after.get(`${productId}/${warehouseId}`) as { onHand: number; allocated: number };
@@ -352,7 +413,8 @@ describe('any batch of moves', () => {
         for (const [level, { allocated }] of after) {
           expect((claims.get(level) ?? []).reduce((sum, { quantity }) => sum + quantity, 0)).toBe(allocated);
         }
-        const onHand = (levels: World['books']) => [...levels.values()].reduce((sum, book) => sum + book.onHand, 0);
+        const onHand = (levels: World['books']) =>
+          [...levels.values()].reduce((sum, book) => sum + book.onHand, 0);
         expect(onHand(books) - onHand(after)).toBe(gone);
       }),
       { numRuns: 500 },

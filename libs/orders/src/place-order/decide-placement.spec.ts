@@ -27,7 +27,11 @@ const byPriority = new AllocateByPriority();
 let nextProductId = 1;
 
 /** A product with stock by warehouse; a warehouse's priority is its number, 1 is the best. */
-function product(sku: string, stock: Record<number, number>, changes: Partial<ProductStock> = {}): ProductStock {
+function product(
+  sku: string,
+  stock: Record<number, number>,
+  changes: Partial<ProductStock> = {},
+): ProductStock {
   return {
     productId: nextProductId++,
     sku,
@@ -50,7 +54,11 @@ const order = (...lines: [sku: string, quantity: number][]): PlacementRequest =>
   lines: lines.map(([sku, quantity]) => ({ sku, quantity })),
 });
 
-const named = (customerId: string, clientOrderId: string, ...lines: [string, number][]): PlacementRequest => ({
+const named = (
+  customerId: string,
+  clientOrderId: string,
+  ...lines: [string, number][]
+): PlacementRequest => ({
   ...order(...lines),
   customerId,
   clientOrderId,
@@ -59,7 +67,10 @@ const named = (customerId: string, clientOrderId: string, ...lines: [string, num
 function decide(
   products: readonly ProductStock[],
   requests: readonly PlacementRequest[],
-  { strategy = fewestParcels, taken = {} }: { strategy?: AllocationStrategy; taken?: Record<string, string> } = {},
+  {
+    strategy = fewestParcels,
+    taken = {},
+  }: { strategy?: AllocationStrategy; taken?: Record<string, string> } = {},
 ): PlacementDecision[] {
   const state = {
     products: new Map(products.map((each) => [each.sku, each])),
@@ -78,7 +89,9 @@ const isPlaced = (decision: PlacementDecision | undefined): decision is Placemen
 /** `w1:2 w2:1`, a text per line. */
 const parcels = (decision: PlacementDecision | undefined) =>
   isPlaced(decision)
-    ? decision.lines.map(({ allocations }) => allocations.map((a) => `${a.warehouse}:${a.quantity}`).join(' '))
+    ? decision.lines.map(({ allocations }) =>
+        allocations.map((a) => `${a.warehouse}:${a.quantity}`).join(' '),
+      )
     : decision;
 
 describe('an order that can be placed', () => {
@@ -224,7 +237,11 @@ describe('a customer’s own name for an order', () => {
   });
 
   it('given twice in one batch belongs to the first; the second points at it and takes no stock', () => {
-    const requests = [order(['TEA', 1]), named('alice', 'cart-1', ['TEA', 4]), named('alice', 'cart-1', ['TEA', 4])];
+    const requests = [
+      order(['TEA', 1]),
+      named('alice', 'cart-1', ['TEA', 4]),
+      named('alice', 'cart-1', ['TEA', 4]),
+    ];
     const decisions = decide([product('TEA', { 1: 9 })], [...requests, order(['TEA', 4])]);
     expect(decisions.map(isPlaced)).toEqual([true, true, false, true]);
     expect(decisions[2]).toEqual(new NamedTwice(1));
@@ -245,7 +262,11 @@ interface Unit {
   readonly warehouse: number;
 }
 
-function oracle(stock: readonly ProductStock[], requests: readonly PlacementRequest[], keepTogether: boolean) {
+function oracle(
+  stock: readonly ProductStock[],
+  requests: readonly PlacementRequest[],
+  keepTogether: boolean,
+) {
   const heap: Unit[] = [];
   for (const { sku, levels } of stock) {
     for (const { warehouseId, available } of levels) {
@@ -271,8 +292,11 @@ function oracle(stock: readonly ProductStock[], requests: readonly PlacementRequ
         return index !== -1;
       });
     };
-    const unitsOf = (line: { sku: string; quantity: number }) => Array.from({ length: line.quantity }, () => line.sku);
-    const one = keepTogether ? warehouses.find((each) => canPullAll(lines.flatMap(unitsOf), each)) : undefined;
+    const unitsOf = (line: { sku: string; quantity: number }) =>
+      Array.from({ length: line.quantity }, () => line.sku);
+    const one = keepTogether
+      ? warehouses.find((each) => canPullAll(lines.flatMap(unitsOf), each))
+      : undefined;
     const answer: string[] = [];
     for (const line of lines) {
       const whole = keepTogether ? warehouses.find((each) => canPullAll(unitsOf(line), each)) : undefined;
@@ -290,9 +314,14 @@ function oracle(stock: readonly ProductStock[], requests: readonly PlacementRequ
 const SKUS = ['A', 'B', 'C'];
 const anyStock = fc
   .tuple(...SKUS.map(() => fc.tuple(fc.nat(6), fc.nat(6), fc.nat(6))))
-  .map((rows) => rows.map(([one, two, three], index) => product(SKUS[index] as string, { 1: one, 2: two, 3: three })));
+  .map((rows) =>
+    rows.map(([one, two, three], index) => product(SKUS[index] as string, { 1: one, 2: two, 3: three })),
+  );
 const anyLines = (skus: readonly string[]) =>
-  fc.array(fc.tuple(fc.constantFrom(...skus), fc.integer({ min: 1, max: 6 })), { minLength: 1, maxLength: 4 });
+  fc.array(fc.tuple(fc.constantFrom(...skus), fc.integer({ min: 1, max: 6 })), {
+    minLength: 1,
+    maxLength: 4,
+  });
 const anyOrders = (skus: readonly string[], maxLength: number) =>
   fc.array(
     anyLines(skus).map((lines) => order(...lines)),
@@ -317,10 +346,14 @@ describe.each([
   it('never takes more than there is, in any warehouse, and gives each line what it asked for', () => {
     fc.assert(
       fc.property(anyStock, anyOrders(SKUS, 8), (stock, requests) => {
-        const left = new Map(stock.flatMap(({ sku, levels }) => levels.map((l) => [`${sku}@${l.warehouse}`, l.available])));
+        const left = new Map(
+          stock.flatMap(({ sku, levels }) => levels.map((l) => [`${sku}@${l.warehouse}`, l.available])),
+        );
         decide(stock, requests, { strategy }).forEach((decision, index) => {
           if (!isPlaced(decision)) return;
-          expect(decision.lines.map(({ sku, quantity }) => ({ sku, quantity }))).toEqual(requests[index]?.lines);
+          expect(decision.lines.map(({ sku, quantity }) => ({ sku, quantity }))).toEqual(
+            requests[index]?.lines,
+          );
           for (const { sku, quantity, allocations } of decision.lines) {
             expect(allocations.reduce((sum, allocation) => sum + allocation.quantity, 0)).toBe(quantity);
             for (const allocation of allocations) {
@@ -337,12 +370,17 @@ describe.each([
   it('refuses an order only when the stock that is left does not suffice', () => {
     fc.assert(
       fc.property(anyStock, anyOrders(SKUS, 8), (stock, requests) => {
-        const left = new Map(stock.map(({ sku, levels }) => [sku, levels.reduce((sum, l) => sum + l.available, 0)]));
+        const left = new Map(
+          stock.map(({ sku, levels }) => [sku, levels.reduce((sum, l) => sum + l.available, 0)]),
+        );
         decide(stock, requests, { strategy }).forEach((decision, index) => {
           const wanted = Map.groupBy(requests[index]?.lines ?? [], ({ sku }) => sku);
-          const sums = [...wanted].map(([sku, lines]) => [sku, lines.reduce((sum, l) => sum + l.quantity, 0)] as const);
+          const sums = [...wanted].map(
+            ([sku, lines]) => [sku, lines.reduce((sum, l) => sum + l.quantity, 0)] as const,
+          );
           expect(isPlaced(decision)).toBe(sums.every(([sku, sum]) => sum <= (left.get(sku) as number)));
-          if (isPlaced(decision)) for (const [sku, sum] of sums) left.set(sku, (left.get(sku) as number) - sum);
+          if (isPlaced(decision))
+            for (const [sku, sum] of sums) left.set(sku, (left.get(sku) as number) - sum);
         });
       }),
     );
@@ -361,7 +399,9 @@ describe.each([
         const mixed: PlacementRequest[] = [];
         for (const pick of picks) mixed.push(...(queues[Number(pick)] as PlacementRequest[]).splice(0, 1));
         mixed.push(...queues.flat());
-        const decisions = new Map(decide(stock, mixed, { strategy }).map((decision, index) => [mixed[index], decision]));
+        const decisions = new Map(
+          decide(stock, mixed, { strategy }).map((decision, index) => [mixed[index], decision]),
+        );
         expect(ofA.map((request) => decisions.get(request))).toEqual(decide(stock, ofA, { strategy }));
         expect(ofBC.map((request) => decisions.get(request))).toEqual(decide(stock, ofBC, { strategy }));
       }),

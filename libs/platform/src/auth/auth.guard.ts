@@ -1,4 +1,4 @@
-import { type CanActivate, type ExecutionContext, Injectable, SetMetadata } from '@nestjs/common';
+import { type CanActivate, type ExecutionContext, Injectable, SetMetadata, type Type } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 
 import { Forbidden, Unauthenticated } from '../errors/domain-error.js';
@@ -8,11 +8,19 @@ import { type Caller, TokenVerifier } from './token-verifier.js';
 
 const ACCESS = Symbol('who may call a route');
 
+/** The roles of which one is enough, or that nobody is asked. */
+export type Access = readonly Role[] | 'public';
+
 /** Declares who may call a route. `admin` may call whatever `operator` may. */
 export const Roles = (...roles: [Role, ...Role[]]) => SetMetadata(ACCESS, roles);
 
 /** Declares a route that needs no token. */
 export const Public = () => SetMetadata(ACCESS, 'public');
+
+/** What a route declares for itself or by its controller; undefined when neither does. */
+export function declaredAccess(reflector: Reflector, handler: Function, controller: Type): Access | undefined {
+  return reflector.getAllAndOverride<Access | undefined>(ACCESS, [handler, controller]);
+}
 
 /** Lets a request through when its route is public, or its token is valid and has one of the route's roles. */
 @Injectable()
@@ -24,10 +32,7 @@ export class AuthGuard implements CanActivate {
   ) {}
 
   canActivate(execution: ExecutionContext): boolean | Promise<boolean> {
-    const access = this.reflector.getAllAndOverride<readonly Role[] | 'public' | undefined>(ACCESS, [
-      execution.getHandler(),
-      execution.getClass(),
-    ]);
+    const access = declaredAccess(this.reflector, execution.getHandler(), execution.getClass());
     if (access === 'public') return true;
     if (access === undefined) throw new Error(`${execution.getHandler().name} does not declare who may call it`);
     const request = execution.switchToHttp().getRequest<AuthenticatedRequest>();

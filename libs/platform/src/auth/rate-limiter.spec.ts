@@ -15,7 +15,9 @@ beforeEach(() => {
 afterEach(() => jest.restoreAllMocks());
 
 const limiterOf = (perMinute?: number) =>
-  new RateLimiter(loadConfig({ ...(perMinute !== undefined && { RATE_LIMIT_PER_MINUTE: String(perMinute) }) }));
+  new RateLimiter(
+    loadConfig({ ...(perMinute !== undefined && { RATE_LIMIT_PER_MINUTE: String(perMinute) }) }),
+  );
 
 /** Counts one request; answers after how many seconds to come back, 0 if it was let in. */
 function ask(limiter: RateLimiter, caller = 'alice'): number {
@@ -60,21 +62,25 @@ it('one caller’s requests are not held against another', () => {
 
 it('whatever the times between the requests, no caller gets more than the limit into one window', () => {
   fc.assert(
-    fc.property(fc.integer({ min: 1, max: 5 }), fc.array(fc.nat(30_000), { maxLength: 60 }), (limit, gaps) => {
-      const limiter = limiterOf(limit);
-      let windowEndsAt = -Infinity;
-      let letIn = 0;
-      for (const gap of gaps) {
-        now += gap;
-        if (now >= windowEndsAt) [windowEndsAt, letIn] = [now + 60_000, 0];
-        const retryAfter = ask(limiter);
-        if (retryAfter === 0) letIn += 1;
-        else {
-          expect(letIn).toBe(limit);
-          expect(now + retryAfter * 1000).toBeGreaterThanOrEqual(windowEndsAt);
+    fc.property(
+      fc.integer({ min: 1, max: 5 }),
+      fc.array(fc.nat(30_000), { maxLength: 60 }),
+      (limit, gaps) => {
+        const limiter = limiterOf(limit);
+        let windowEndsAt = -Infinity;
+        let letIn = 0;
+        for (const gap of gaps) {
+          now += gap;
+          if (now >= windowEndsAt) [windowEndsAt, letIn] = [now + 60_000, 0];
+          const retryAfter = ask(limiter);
+          if (retryAfter === 0) letIn += 1;
+          else {
+            expect(letIn).toBe(limit);
+            expect(now + retryAfter * 1000).toBeGreaterThanOrEqual(windowEndsAt);
+          }
+          expect(letIn).toBeLessThanOrEqual(limit);
         }
-        expect(letIn).toBeLessThanOrEqual(limit);
-      }
-    }),
+      },
+    ),
   );
 });

@@ -1,7 +1,14 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-import { exportJWK, exportSPKI, generateKeyPair, type GenerateKeyPairResult, type JWTHeaderParameters, SignJWT } from 'jose';
+import {
+  exportJWK,
+  exportSPKI,
+  generateKeyPair,
+  type GenerateKeyPairResult,
+  type JWTHeaderParameters,
+  SignJWT,
+} from 'jose';
 
 import { loadConfig } from '../config/config.js';
 import { Overloaded, Unauthenticated } from '../errors/domain-error.js';
@@ -15,7 +22,10 @@ const NOW_SECONDS = NOW / 1000;
 
 // Only time is fake; the network and the cryptography are real. The cache reads performance.now().
 beforeEach(() => {
-  jest.useFakeTimers({ now: NOW, doNotFake: ['nextTick', 'queueMicrotask', 'setImmediate', 'performance', 'hrtime'] });
+  jest.useFakeTimers({
+    now: NOW,
+    doNotFake: ['nextTick', 'queueMicrotask', 'setImmediate', 'performance', 'hrtime'],
+  });
   jest.spyOn(performance, 'now').mockImplementation(() => Date.now());
 });
 afterEach(() => {
@@ -29,7 +39,11 @@ const verifierFor = (environment: NodeJS.ProcessEnv) => new TokenVerifier(loadCo
 
 type Claims = Record<string, unknown>;
 
-function sign(claims: Claims, key: CryptoKey | string = SECRET, header: JWTHeaderParameters = { alg: 'HS256' }): Promise<string> {
+function sign(
+  claims: Claims,
+  key: CryptoKey | string = SECRET,
+  header: JWTHeaderParameters = { alg: 'HS256' },
+): Promise<string> {
   const material = typeof key === 'string' ? new TextEncoder().encode(key) : key;
   return new SignJWT({ sub: 'alice', ...claims }).setProtectedHeader(header).sign(material);
 }
@@ -95,7 +109,8 @@ describe('a token signed with the shared secret', () => {
 
   it('is refused when it claims to need no signature', async () => {
     const payload = encode({ sub: 'alice', roles: ['admin'] });
-    for (const alg of ['none', 'None', 'NONE', '']) await expectRefused(verifier, `${encode({ alg })}.${payload}.`);
+    for (const alg of ['none', 'None', 'NONE', ''])
+      await expectRefused(verifier, `${encode({ alg })}.${payload}.`);
   });
 
   it('is refused under every other algorithm, even with a right signature', async () => {
@@ -106,19 +121,28 @@ describe('a token signed with the shared secret', () => {
     await expectRefused(verifier, await sign({}, privateKey, { alg: 'RS256' }));
   });
 
-  it.each(['', 'x', 'a.b.c', '..', `${encode({ alg: 'HS256' })}..`, 'x'.repeat(10_000)])('is refused when it is %j', async (text) => {
-    await expectRefused(verifier, text);
-  });
+  it.each(['', 'x', 'a.b.c', '..', `${encode({ alg: 'HS256' })}..`, 'x'.repeat(10_000)])(
+    'is refused when it is %j',
+    async (text) => {
+      await expectRefused(verifier, text);
+    },
+  );
 });
 
 describe('the issuer and the audience', () => {
-  const environment = { AUTH_JWT_SECRET: SECRET, AUTH_ISSUER: 'https://id.example', AUTH_AUDIENCE: 'daybook' };
+  const environment = {
+    AUTH_JWT_SECRET: SECRET,
+    AUTH_ISSUER: 'https://id.example',
+    AUTH_AUDIENCE: 'daybook',
+  };
   const right = { iss: 'https://id.example', aud: 'daybook' };
 
   it('are let in when they are the configured ones', async () => {
     const verifier = verifierFor(environment);
     expect(await verifier.verify(await sign(right))).toMatchObject({ subject: 'alice' });
-    expect(await verifier.verify(await sign({ ...right, aud: ['other', 'daybook'] }))).toMatchObject({ subject: 'alice' });
+    expect(await verifier.verify(await sign({ ...right, aud: ['other', 'daybook'] }))).toMatchObject({
+      subject: 'alice',
+    });
   });
 
   it.each<Claims>([
@@ -134,7 +158,9 @@ describe('the issuer and the audience', () => {
 
   it('are of no interest when none is configured', async () => {
     const verifier = verifierFor({ AUTH_JWT_SECRET: SECRET });
-    expect(await verifier.verify(await sign({ iss: 'anyone', aud: 'anything' }))).toMatchObject({ subject: 'alice' });
+    expect(await verifier.verify(await sign({ iss: 'anyone', aud: 'anything' }))).toMatchObject({
+      subject: 'alice',
+    });
   });
 });
 
@@ -217,7 +243,10 @@ class KeyServer {
   }
 
   async publish(keys: Record<string, GenerateKeyPairResult>): Promise<void> {
-    const published = Object.entries(keys).map(async ([kid, { publicKey }]) => ({ ...(await exportJWK(publicKey)), kid }));
+    const published = Object.entries(keys).map(async ([kid, { publicKey }]) => ({
+      ...(await exportJWK(publicKey)),
+      kid,
+    }));
     this.answer = { status: 200, body: JSON.stringify({ keys: await Promise.all(published) }) };
   }
 }
@@ -318,7 +347,9 @@ describe('a token signed with a key of the key server', () => {
   it('is still let in without the key server when its key is known', async () => {
     await verifier.verify(await signWith(rsa, 'first'));
     await keyServer.stop();
-    expect(await verifier.verify(await signWith(rsa, 'first', { sub: 'bob' }))).toMatchObject({ subject: 'bob' });
+    expect(await verifier.verify(await signWith(rsa, 'first', { sub: 'bob' }))).toMatchObject({
+      subject: 'bob',
+    });
   });
 });
 

@@ -2,7 +2,13 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { type DaybookConfig, hasAuthConfiguration, InvalidConfiguration, isLoopback, loadConfig } from './config.js';
+import {
+  type DaybookConfig,
+  hasAuthConfiguration,
+  InvalidConfiguration,
+  isLoopback,
+  loadConfig,
+} from './config.js';
 
 const SECRET = 'a secret of no fewer than 32 characters';
 
@@ -45,7 +51,15 @@ describe('without any variable', () => {
   });
 
   it('or with variables that are empty or blank, which is the same', () => {
-    const names = ['DATABASE_URL', 'DATABASE_URL_FILE', 'PORT', 'HOST', 'DAYBOOK_ROLES', 'AUTH_JWT_SECRET', 'LOG_LEVEL'];
+    const names = [
+      'DATABASE_URL',
+      'DATABASE_URL_FILE',
+      'PORT',
+      'HOST',
+      'DAYBOOK_ROLES',
+      'AUTH_JWT_SECRET',
+      'LOG_LEVEL',
+    ];
     expect(loadConfig(Object.fromEntries(names.map((name) => [name, ''])))).toEqual(loadConfig({}));
     expect(loadConfig({ PORT: '  ', LOAD_DEMO_DATA: ' ' })).toEqual(loadConfig({}));
   });
@@ -66,7 +80,11 @@ describe('a variable with a good value', () => {
     ['DAYBOOK_ROLES', 'api', { roles: ['api'] }],
     ['DAYBOOK_ROLES', 'worker, scheduler', { roles: ['worker', 'scheduler'] }],
     ['BUSINESS_TIMEZONE', 'Europe/Berlin', { businessTimezone: 'Europe/Berlin' }],
-    ['BUSINESS_TIMEZONE', 'America/Argentina/Buenos_Aires', { businessTimezone: 'America/Argentina/Buenos_Aires' }],
+    [
+      'BUSINESS_TIMEZONE',
+      'America/Argentina/Buenos_Aires',
+      { businessTimezone: 'America/Argentina/Buenos_Aires' },
+    ],
     ['ORDER_NUMBER_STRATEGY', 'gapless', { orderNumberStrategy: 'gapless' }],
     ['ALLOCATION_STRATEGY', 'by-priority', { allocationStrategy: 'by-priority' }],
     ['AUTH_JWT_SECRET', SECRET, { auth: { jwtSecret: SECRET } }],
@@ -107,11 +125,21 @@ describe('a variable with a bad value', () => {
   });
 
   it('does not hide another one: all problems are told at once', () => {
-    const environment = { PORT: 'x', LOG_LEVEL: 'y', DATABASE_URL: 'z', AUTH_JWT_SECRET: 'short', DAYBOOK_ROLES: 'boss' };
-    expect(problemsOf(environment).map((problem) => problem.split(' ', 1)[0]).toSorted()).toEqual(
-      Object.keys(environment).toSorted(),
+    const environment = {
+      PORT: 'x',
+      LOG_LEVEL: 'y',
+      DATABASE_URL: 'z',
+      AUTH_JWT_SECRET: 'short',
+      DAYBOOK_ROLES: 'boss',
+    };
+    expect(
+      problemsOf(environment)
+        .map((problem) => problem.split(' ', 1)[0])
+        .toSorted(),
+    ).toEqual(Object.keys(environment).toSorted());
+    expect(() => loadConfig(environment)).toThrow(
+      /^The configuration is not usable:(\n {2}[A-Z_]+ must .*){5}$/,
     );
-    expect(() => loadConfig(environment)).toThrow(/^The configuration is not usable:(\n {2}[A-Z_]+ must .*){5}$/);
   });
 
   it('never repeats a secret in the error', () => {
@@ -133,36 +161,49 @@ describe('a secret in a file', () => {
     ['DATABASE_URL', 'not a url'],
     ['AUTH_JWT_SECRET', 'too short'],
     ['AUTH_JWT_SECRET', ''],
-  ])('%s_FILE with a bad content (%p) is refused under its name, without showing it', async (name, content) => {
-    const problems = problemsOf({ [`${name}_FILE`]: await fileWith(content) });
-    expect(problems).toEqual([expect.stringMatching(new RegExp(`^${name}_FILE: its content must`))]);
-    if (content !== '') expect(problems.join()).not.toContain(content);
-  });
+  ])(
+    '%s_FILE with a bad content (%p) is refused under its name, without showing it',
+    async (name, content) => {
+      const problems = problemsOf({ [`${name}_FILE`]: await fileWith(content) });
+      expect(problems).toEqual([expect.stringMatching(new RegExp(`^${name}_FILE: its content must`))]);
+      if (content !== '') expect(problems.join()).not.toContain(content);
+    },
+  );
 
-  it.each(['DATABASE_URL', 'AUTH_JWT_SECRET'])('%s_FILE that cannot be read is a problem, with the reason', (name) => {
-    expect(problemsOf({ [`${name}_FILE`]: join(folder, 'missing') })).toEqual([
-      expect.stringMatching(new RegExp(`^${name}_FILE cannot be read: .*ENOENT`)),
-    ]);
-  });
+  it.each(['DATABASE_URL', 'AUTH_JWT_SECRET'])(
+    '%s_FILE that cannot be read is a problem, with the reason',
+    (name) => {
+      expect(problemsOf({ [`${name}_FILE`]: join(folder, 'missing') })).toEqual([
+        expect.stringMatching(new RegExp(`^${name}_FILE cannot be read: .*ENOENT`)),
+      ]);
+    },
+  );
 
-  it.each(['DATABASE_URL', 'AUTH_JWT_SECRET'])('%s_FILE and the variable itself exclude each other', async (name) => {
-    const value = name === 'DATABASE_URL' ? 'postgres://db/daybook' : SECRET;
-    expect(problemsOf({ [name]: value, [`${name}_FILE`]: await fileWith(value) })).toEqual([
-      expect.stringContaining(`${name} and ${name}_FILE exclude each other`),
-    ]);
-  });
+  it.each(['DATABASE_URL', 'AUTH_JWT_SECRET'])(
+    '%s_FILE and the variable itself exclude each other',
+    async (name) => {
+      const value = name === 'DATABASE_URL' ? 'postgres://db/daybook' : SECRET;
+      expect(problemsOf({ [name]: value, [`${name}_FILE`]: await fileWith(value) })).toEqual([
+        expect.stringContaining(`${name} and ${name}_FILE exclude each other`),
+      ]);
+    },
+  );
 });
 
 describe('who may be let in', () => {
   it('can be settled by a secret or by a key server, not by both', () => {
     const both = { AUTH_JWT_SECRET: SECRET, AUTH_JWKS_URL: 'https://id.example/keys' };
-    expect(problemsOf(both)).toEqual([expect.stringMatching(/AUTH_JWT_SECRET and AUTH_JWKS_URL exclude each other/)]);
+    expect(problemsOf(both)).toEqual([
+      expect.stringMatching(/AUTH_JWT_SECRET and AUTH_JWKS_URL exclude each other/),
+    ]);
   });
 
   it.each(['0.0.0.0', '::', '192.168.1.5', 'daybook.example', 'localhost.example', '128.0.0.1'])(
     'must be settled when HOST=%s lets others reach the server',
     (host) => {
-      expect(problemsOf({ HOST: host })).toEqual([expect.stringContaining(`HOST=${host} can be reached from outside`)]);
+      expect(problemsOf({ HOST: host })).toEqual([
+        expect.stringContaining(`HOST=${host} can be reached from outside`),
+      ]);
       expect(problemsOf({ HOST: host, AUTH_JWT_SECRET: SECRET })).toEqual([]);
       expect(problemsOf({ HOST: host, AUTH_JWKS_URL: 'https://id.example/keys' })).toEqual([]);
     },

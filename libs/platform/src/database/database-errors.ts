@@ -1,4 +1,8 @@
-import { QueryFailedError } from 'typeorm';
+import {
+  QueryFailedError,
+  QueryRunnerAlreadyReleasedError,
+  QueryRunnerProviderAlreadyReleasedError,
+} from 'typeorm';
 
 /** The SQLSTATE and constraint of a database error, as the driver reports them. */
 interface DriverError {
@@ -9,7 +13,7 @@ interface DriverError {
 /** The driver's own error: TypeORM wraps what its `query()` throws, prepared statements throw it as it is. */
 function driverError(error: unknown): DriverError {
   if (error instanceof QueryFailedError) return error.driverError as DriverError;
-  return error instanceof Error ? (error as DriverError) : {};
+  return (error ?? {}) as DriverError;
 }
 
 /** The five-character SQLSTATE, or undefined when the error did not come from a statement. */
@@ -41,7 +45,16 @@ export function isPoolTimeout(error: unknown): boolean {
 
 // 08: connection exceptions; 57P01-57P05: the server is stopping, starting or has crashed; 53300: too many clients.
 const UNAVAILABLE_STATES = /^(08...|57P0[1-5]|53300)$/;
-const UNAVAILABLE_CODES = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EHOSTUNREACH']);
+const UNAVAILABLE_CODES = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+]);
 // The driver reports a connection that ends under a running query by message alone.
 const UNAVAILABLE_MESSAGES =
   /^(Connection terminated|Client has encountered a connection error|Client was closed|Query read timeout)/;
@@ -52,5 +65,8 @@ export function isConnectionLost(error: unknown): boolean {
   if (state !== undefined && UNAVAILABLE_STATES.test(state)) return true;
   const { code } = driverError(error);
   if (code !== undefined && UNAVAILABLE_CODES.has(code)) return true;
+  // Within a transaction TypeORM releases the connection by itself for one reason only: it broke between two statements.
+  if (error instanceof QueryRunnerAlreadyReleasedError) return true;
+  if (error instanceof QueryRunnerProviderAlreadyReleasedError) return true;
   return error instanceof Error && UNAVAILABLE_MESSAGES.test(error.message);
 }

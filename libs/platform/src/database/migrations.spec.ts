@@ -18,7 +18,10 @@ beforeAll(async () => {
   database = await createTestDatabase();
   // Two pools, as two replicas have them. Their patience is short, so that nothing may depend on it.
   const options = dataSourceOptions(database.url, 2);
-  const impatient = { ...options, extra: { ...(options.extra as object), statement_timeout: 50, lock_timeout: 50 } };
+  const impatient = {
+    ...options,
+    extra: { ...(options.extra as object), statement_timeout: 250, lock_timeout: 250 },
+  };
   replicas = await Promise.all([0, 1].map(() => new DataSource(impatient).initialize()));
 });
 afterAll(async () => {
@@ -44,12 +47,18 @@ const FIRST = 'stones/migrations/20260101_1000_stones.sql';
 const SECOND = 'bricks/migrations/20260102_1000_bricks.sql';
 
 const tables = async () =>
-  (await database.query<{ name: string }>(`SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' ORDER BY 1`))
+  (
+    await database.query<{ name: string }>(
+      `SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' ORDER BY 1`,
+    )
+  )
     .map(({ name }) => name)
     .filter((name) => name !== 'schema_migrations');
 
 const recorded = async () =>
-  (await database.query<{ name: string }>('SELECT name FROM schema_migrations ORDER BY 1')).map(({ name }) => name);
+  (await database.query<{ name: string }>('SELECT name FROM schema_migrations ORDER BY 1')).map(
+    ({ name }) => name,
+  );
 
 describe('migrating', () => {
   it('applies the files of all libraries by the order of their names, whichever library they are of', async () => {
@@ -83,7 +92,10 @@ describe('migrating', () => {
   });
 
   it('runs a file of several statements, and one that takes longer than any other statement may', async () => {
-    await write(FIRST, 'CREATE TABLE stones (id integer); INSERT INTO stones SELECT pg_backend_pid() FROM pg_sleep(0.2);');
+    await write(
+      FIRST,
+      'CREATE TABLE stones (id integer); INSERT INTO stones SELECT pg_backend_pid() FROM pg_sleep(0.4);',
+    );
     await run();
     expect(await database.query('SELECT 1 FROM stones')).toHaveLength(1);
   });
@@ -92,7 +104,8 @@ describe('migrating', () => {
     await write(FIRST, 'CREATE TABLE stones (id integer)');
     await run();
     const settings = `SELECT current_setting('statement_timeout') AS statement, current_setting('lock_timeout') AS lock`;
-    for (const replica of replicas) expect(await replica.query(settings)).toEqual([{ statement: '50ms', lock: '50ms' }]);
+    for (const replica of replicas)
+      expect(await replica.query(settings)).toEqual([{ statement: '250ms', lock: '250ms' }]);
   });
 });
 
@@ -106,29 +119,34 @@ describe('replicas that start together', () => {
   });
 
   it('wait for one that takes long, longer than any lock or statement may take otherwise', async () => {
-    // The first replica is held up inside its migration for as long as this transaction is open.
-    const blocker = (replicas[1] as DataSource).createQueryRunner();
-    await blocker.query('SELECT pg_advisory_lock(1)');
-    await write(FIRST, 'CREATE TABLE stones (id integer); SELECT pg_advisory_lock(1); SELECT pg_advisory_unlock(1)');
+    const gate = (replicas[1] as DataSource).createQueryRunner();
+    await gate.query('SELECT pg_advisory_lock(1)');
+    await write(
+      FIRST,
+      `CREATE TABLE stones (id integer);
+       DO $$ BEGIN WHILE NOT pg_try_advisory_lock(1) LOOP PERFORM pg_sleep(0.01); END LOOP; END $$;
+       SELECT pg_advisory_unlock(1)`,
+    );
     const first = run(0);
-    await waitFor('the first replica to be held up', () => hasWaited('20260101_1000|pg_advisory_lock(1)'));
+    await waitFor('the first replica to be held up at the gate', () =>
+      isRunning('%pg_try_advisory_lock(1)%'),
+    );
     const second = run(0);
-    await waitFor('the second replica to have waited past its patience', () => hasWaited('pg_advisory_lock($1)'));
-    await blocker.query('SELECT pg_advisory_unlock(1)');
-    await blocker.release();
+    await waitFor('the second replica to have waited past its patience', () =>
+      isRunning('%pg_advisory_lock($1)'),
+    );
+    await gate.query('SELECT pg_advisory_unlock(1)');
+    await gate.release();
     expect(await Promise.all([first, second])).toEqual([['20260101_1000_stones'], []]);
   });
 });
 
-/** True when such a statement has been waiting for a lock for longer than the replicas' timeouts. */
-async function hasWaited(statement: string): Promise<boolean> {
+/** True when such a statement has been running for longer than the replicas' patience. */
+async function isRunning(statement: string): Promise<boolean> {
   const rows = await database.query(
-    `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE ANY (string_to_array($1, '|'))
-     AND clock_timestamp() - query_start > interval '150 milliseconds'`,
-    [statement
-      .split('|')
-      .map((part) => `%${part}%`)
-      .join('|')],
+    `SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query LIKE $1 AND datname = current_database()
+     AND pid <> pg_backend_pid() AND clock_timestamp() - query_start > interval '400 milliseconds'`,
+    [statement],
   );
   return rows.length > 0;
 }
@@ -140,7 +158,9 @@ describe('a file that fails', () => {
     await write(SECOND, 'CREATE TABLE bricks (id integer)');
     const failure = run();
     await expect(failure).rejects.toThrow('Migration 20260101_1000_stones failed');
-    await expect(failure).rejects.toMatchObject({ cause: { message: expect.stringContaining('division by zero') } });
+    await expect(failure).rejects.toMatchObject({
+      cause: { message: expect.stringContaining('division by zero') },
+    });
     expect(await tables()).toEqual(['fine']);
     expect(await recorded()).toEqual(['20250101_1000_fine']);
   });

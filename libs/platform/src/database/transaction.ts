@@ -44,12 +44,21 @@ export async function inTransaction<T>(
   }
 }
 
+/**
+ * TypeORM's own commit would not tell the answer to COMMIT, and the server answers that of a transaction in which a
+ * statement failed with ROLLBACK and no error.
+ */
 async function commit(runner: QueryRunner): Promise<void> {
-  try {
-    await runner.commitTransaction();
-  } catch (error) {
+  if (runner.isReleased) throw new QueryRunnerAlreadyReleasedError();
+  const client = (await runner.connect()) as CommittingClient;
+  const { command } = await client.query('COMMIT').catch((error: unknown) => {
     throw isConnectionLost(error) ? new CommitOutcomeUnknown(error) : error;
-  }
+  });
+  if (command !== 'COMMIT') throw new Error('The work went on after a statement had failed: it was rolled back');
+}
+
+interface CommittingClient {
+  query(text: string): Promise<{ command: string }>;
 }
 
 /** A broken connection cannot be rolled back, and need not be: the server does it. */
@@ -57,7 +66,7 @@ async function rollBack(runner: QueryRunner): Promise<void> {
   try {
     await runner.rollbackTransaction();
   } catch (error) {
-    if (!isConnectionLost(error) && !(error instanceof QueryRunnerAlreadyReleasedError)) throw error;
+    if (!isConnectionLost(error)) throw error;
   }
 }
 

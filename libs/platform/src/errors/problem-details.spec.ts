@@ -17,14 +17,14 @@ import { type ProblemDetails, ProblemDetailsFilter, toProblem } from './problem-
 
 let server: FastifyInstance;
 let thrown: unknown;
-const logged: { level: string; entry: unknown }[] = [];
+const logged: { level: string; entry: { err?: unknown } }[] = [];
 
 beforeAll(async () => {
   const filter = new ProblemDetailsFilter();
   server = fastify({ genReqId: () => 'request-7' });
   server.post('/orders/:id', (request, reply) => filter.send(thrown, request, reply));
   await server.ready();
-  const note = (level: string) => (entry: unknown) => void logged.push({ level, entry });
+  const note = (level: string) => (entry: object) => void logged.push({ level, entry });
   Logger.overrideLogger({ error: note('error'), warn: note('warn'), log: note('log') });
 });
 afterAll(() => server.close());
@@ -68,12 +68,15 @@ describe('a refusal of ours', () => {
     [503, 'overloaded', new Overloaded()],
     [503, 'database_unavailable', new DatabaseUnavailable()],
     [503, 'database_unavailable', new OutcomeUnknown()],
-  ])('has its status %i and code %s in the answer, and is no matter for the log', async (status, code, error) => {
-    const { problem, statusCode } = await answerTo(error);
-    expect(statusCode).toBe(status);
-    expect(problem).toMatchObject({ status, code, detail: error.message });
-    expect(logged).toEqual([]);
-  });
+  ])(
+    'has its status %i and code %s in the answer, and is no matter for the log',
+    async (status, code, error) => {
+      const { problem, statusCode } = await answerTo(error);
+      expect(statusCode).toBe(status);
+      expect(problem).toMatchObject({ status, code, detail: error.message });
+      expect(logged).toEqual([]);
+    },
+  );
 
   it('names the fields that do not fit', async () => {
     const errors = [{ path: 'lines[0].sku', message: 'must be a text' }];
@@ -87,13 +90,17 @@ describe('a refusal of ours', () => {
   });
 
   it('asks for a bearer token when there is no good one', async () => {
-    expect((await answerTo(new Unauthenticated('Who are you?'))).headers).toMatchObject({ 'www-authenticate': 'Bearer' });
+    expect((await answerTo(new Unauthenticated('Who are you?'))).headers).toMatchObject({
+      'www-authenticate': 'Bearer',
+    });
   });
 
   it('that hides a deeper failure brings it to the log, and only there', async () => {
     const { body } = await answerTo(new OutcomeUnknown(new Error('what lay behind')));
     expect(body).not.toContain('what lay behind');
-    expect(logged).toMatchObject([{ level: 'warn', entry: { err: { message: 'what lay behind' }, requestId: 'request-7' } }]);
+    expect(logged).toMatchObject([
+      { level: 'warn', entry: { err: { message: 'what lay behind' }, requestId: 'request-7' } },
+    ]);
   });
 
   it('looks the same as a part of a larger answer', async () => {
@@ -103,11 +110,14 @@ describe('a refusal of ours', () => {
 });
 
 describe('an error of the database that means "not now"', () => {
-  it.each(['08006', '57P01', '53300', 'ECONNREFUSED', 'ECONNRESET'])('(%s, no connection) is 503', async (code) => {
-    const { problem, headers } = await answerTo(databaseError(code));
-    expect(problem).toMatchObject({ status: 503, code: 'database_unavailable' });
-    expect(headers).toMatchObject({ 'retry-after': '1' });
-  });
+  it.each(['08006', '57P01', '53300', 'ECONNREFUSED', 'ECONNRESET'])(
+    '(%s, no connection) is 503',
+    async (code) => {
+      const { problem, headers } = await answerTo(databaseError(code));
+      expect(problem).toMatchObject({ status: 503, code: 'database_unavailable' });
+      expect(headers).toMatchObject({ 'retry-after': '1' });
+    },
+  );
 
   it.each([
     ['a lock was not granted in time', databaseError('55P03')],
@@ -145,24 +155,30 @@ describe('an error that nobody can name', () => {
   it.each<[what: string, error: unknown]>([
     ['an error of our own making', new TypeError('x is not a function')],
     ['an unexpected error of the database', databaseError('23505')],
-    ['an exception of the framework for a fault of the server', new HttpException('words of the framework', 500)],
+    [
+      'an exception of the framework for a fault of the server',
+      new HttpException('words of the framework', 500),
+    ],
     ['an error with a nonsensical status', Object.assign(new Error('odd'), { statusCode: 200 })],
     ['a text', 'words that were thrown'],
     ['null', null],
     ['nothing', undefined],
-  ])('(%s) is 500, tells the client nothing but the request id, and tells the log everything', async (_, error) => {
-    const { problem, statusCode } = await answerTo(error);
-    expect(statusCode).toBe(500);
-    expect(problem).toEqual({
-      type: 'urn:daybook:problem:internal_error',
-      title: 'Internal error',
-      status: 500,
-      detail: 'Something went wrong on our side. The log has it under this request id.',
-      instance: '/orders/5',
-      code: 'internal_error',
-      requestId: 'request-7',
-    });
-    expect(logged).toMatchObject([{ level: 'error', entry: { requestId: 'request-7', method: 'POST' } }]);
-    expect((logged[0]?.entry as { err: unknown }).err).toBe(error);
-  });
+  ])(
+    '(%s) is 500, tells the client nothing but the request id, and tells the log everything',
+    async (_, error) => {
+      const { problem, statusCode } = await answerTo(error);
+      expect(statusCode).toBe(500);
+      expect(problem).toEqual({
+        type: 'urn:daybook:problem:internal_error',
+        title: 'Internal error',
+        status: 500,
+        detail: 'Something went wrong on our side. The log has it under this request id.',
+        instance: '/orders/5',
+        code: 'internal_error',
+        requestId: 'request-7',
+      });
+      expect(logged).toMatchObject([{ level: 'error', entry: { requestId: 'request-7', method: 'POST' } }]);
+      expect(logged[0]?.entry.err).toBe(error);
+    },
+  );
 });

@@ -186,7 +186,9 @@ describe('an unexpected error', () => {
     const answers = await Promise.allSettled(names.map((name) => commits.submit(name)));
     expect(answers).toEqual(
       names.map((name) =>
-        name === 'f' ? { status: 'rejected', reason: poison } : { status: 'fulfilled', value: resultOf(name) },
+        name === 'f'
+          ? { status: 'rejected', reason: poison }
+          : { status: 'fulfilled', value: resultOf(name) },
       ),
     );
   });
@@ -485,7 +487,9 @@ describe('whatever arrives and whatever fails', () => {
         // Commands reach the database in the order they came; only a command refused at the door never does.
         const firstSeen = [...new Set(database.batches.flat().map(({ id }) => id))];
         expect(firstSeen).toEqual(firstSeen.toSorted((a, b) => a - b));
-        expect(Math.max(0, ...database.batches.map(({ length }) => length))).toBeLessThanOrEqual(limits.batchSize);
+        expect(Math.max(0, ...database.batches.map(({ length }) => length))).toBeLessThanOrEqual(
+          limits.batchSize,
+        );
         expect(database.mostInFlight).toBeLessThanOrEqual(limits.batchesInFlight);
       }),
       { numRuns: 150 },
@@ -500,7 +504,11 @@ function expectHonest(
 ): void {
   const effect = effects.get(id) ?? 0;
   if (answer.status === 'fulfilled') {
-    expect({ answer: answer.value, effect, fate }).toEqual({ answer: `done ${id}`, effect: 1, fate: 'accept' });
+    expect({ answer: answer.value, effect, fate }).toEqual({
+      answer: `done ${id}`,
+      effect: 1,
+      fate: 'accept',
+    });
     return;
   }
   const error = answer.reason as Error;
@@ -511,7 +519,8 @@ function expectHonest(
   }
   expect(effect).toBe(0);
   if (error instanceof Overloaded) expect(batches.flat().every((command) => command.id !== id)).toBe(true);
-  else if (error instanceof Refused) expect({ text: error.message, fate }).toEqual({ text: `refused ${id}`, fate: 'refuse' });
+  else if (error instanceof Refused)
+    expect({ text: error.message, fate }).toEqual({ text: `refused ${id}`, fate: 'refuse' });
   else if (!(error instanceof DatabaseUnavailable)) {
     expect({ text: error.message, fate }).toEqual({ text: `poison ${id}`, fate: 'poison' });
   }

@@ -6,7 +6,9 @@ import { CursorCodec } from './cursor.js';
 const codec = new CursorCodec('a secret that all replicas share');
 const list = { list: 'orders', owner: 'alice', sort: 'newest' };
 
-const anyPosition = fc.array(fc.oneof(fc.string({ unit: 'binary' }), fc.integer(), fc.maxSafeInteger()), { maxLength: 3 });
+const anyPosition = fc.array(fc.oneof(fc.string({ unit: 'binary' }), fc.integer(), fc.maxSafeInteger()), {
+  maxLength: 3,
+});
 
 function expectRefused(cursor: string, message: string, ofList: unknown = list): void {
   const decode = () => codec.decode(ofList, cursor);
@@ -59,13 +61,16 @@ describe('a cursor is refused', () => {
 
   it('when it was cut short or made longer', () => {
     const cursor = codec.encode(list, ['20261120-00001']);
-    for (let length = 0; length < cursor.length; length += 1) expectRefused(cursor.slice(0, length), NOT_OURS);
+    for (let length = 0; length < cursor.length; length += 1)
+      expectRefused(cursor.slice(0, length), NOT_OURS);
     for (const tail of ['A', '=', ' ', '\n', cursor]) expectRefused(cursor + tail, NOT_OURS);
   });
 
   it('when it is any other text', () => {
     fc.assert(
-      fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.base64String()), (text) => expectRefused(text, NOT_OURS)),
+      fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.base64String()), (text) =>
+        expectRefused(text, NOT_OURS),
+      ),
     );
   });
 
@@ -75,7 +80,12 @@ describe('a cursor is refused', () => {
 
   it('by any other list: other filters, another owner, another sort', () => {
     const cursor = codec.encode(list, [1]);
-    for (const change of [{ owner: 'bob' }, { sort: 'oldest' }, { list: 'products' }, { status: 'pending' }]) {
+    for (const change of [
+      { owner: 'bob' },
+      { sort: 'oldest' },
+      { list: 'products' },
+      { status: 'pending' },
+    ]) {
       expectRefused(cursor, 'was made for other filters or another sort', { ...list, ...change });
     }
   });

@@ -91,7 +91,12 @@ const FIELDS: [name: string, make: typeof Sku, good: unknown[], bad: unknown[]][
   ['Currency', Currency, ['USD', 'EUR', 'JPY'], ['usd', 'US', 'USDX', 'ABC', '$', 840]],
   ['Choice', (options) => Choice(['low', 'high'], options), ['low', 'high'], ['LOW', 'mid', '', 0, ['low']]],
   ['Flag', Flag, [true, false], ['true', 0, 1, 'yes']],
-  ['UuidField', UuidField, [UUID, UUID.toUpperCase()], [UUID.slice(1), `${UUID}0`, `{${UUID}}`, UUID.replaceAll('-', ''), 7]],
+  [
+    'UuidField',
+    UuidField,
+    [UUID, UUID.toUpperCase()],
+    [UUID.slice(1), `${UUID}0`, `{${UUID}}`, UUID.replaceAll('-', ''), 7],
+  ],
 ];
 
 describe.each(FIELDS)('%s', (_, make, good, bad) => {
@@ -119,7 +124,8 @@ describe.each(FIELDS)('%s', (_, make, good, bad) => {
   it('is documented as it is checked', () => {
     expect(documented(optional).description).toBe('It is explained.');
     // What is taken fits the documented schema: a client that goes by the document can read all our answers.
-    for (const value of good) expect({ value, fits: fits(documented(required), value) }).toEqual({ value, fits: true });
+    for (const value of good)
+      expect({ value, fits: fits(documented(required), value) }).toEqual({ value, fits: true });
     const anyValue = fc.oneof(
       fc.integer({ min: -20, max: 20 }),
       fc.string({ maxLength: 8 }),
@@ -142,9 +148,12 @@ describe('Limit', () => {
     expect(parseInput(page, {}, 'query').value).toBeUndefined();
   });
 
-  it.each(['', '0', '-1', '201', '1.5', '1e1', ' 1', '0x1', 'all', '9'.repeat(30), null, ['1', '2']])('refuses %p', (value) => {
-    expect(complaint(page, { value })).toMatch(/^value must /);
-  });
+  it.each(['', '0', '-1', '201', '1.5', '1e1', ' 1', '0x1', 'all', '9'.repeat(30), null, ['1', '2']])(
+    'refuses %p',
+    (value) => {
+      expect(complaint(page, { value })).toMatch(/^value must /);
+    },
+  );
 });
 
 describe('CursorField', () => {

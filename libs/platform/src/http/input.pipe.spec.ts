@@ -82,7 +82,16 @@ describe('input that does not fit', () => {
     ['lines', 'must be a list', { lines: { 0: { sku: 'TEA', quantity: 1 } } }],
     ['lines[0].quantity', 'must not be less than 1', { lines: [{ sku: 'TEA', quantity: 0 }] }],
     ['lines[0].quantity', 'must be a whole number', { lines: [{ sku: 'TEA', quantity: '2' }] }],
-    ['lines[1].sku', 'must be 1 to 64 of', { lines: [{ sku: 'TEA', quantity: 1 }, { sku: '', quantity: 1 }] }],
+    [
+      'lines[1].sku',
+      'must be 1 to 64 of',
+      {
+        lines: [
+          { sku: 'TEA', quantity: 1 },
+          { sku: '', quantity: 1 },
+        ],
+      },
+    ],
     ['lines[0].size', 'is not a known field', { lines: [{ sku: 'TEA', quantity: 1, size: 'XL' }] }],
     ['lines[0]', 'must be an object', { lines: ['TEA'] }],
     ['lines[0]', 'must be an object', { lines: [null] }],
@@ -98,9 +107,11 @@ describe('input that does not fit', () => {
 
   it('names every bad field once', () => {
     const value = { lines: [{ sku: 5, quantity: 1.5, size: 1 }], priority: 7, note: 8 };
-    expect(errorsOf(value).map(({ path }) => path).toSorted()).toEqual(
-      ['lines[0].quantity', 'lines[0].size', 'lines[0].sku', 'note', 'priority'].toSorted(),
-    );
+    expect(
+      errorsOf(value)
+        .map(({ path }) => path)
+        .toSorted(),
+    ).toEqual(['lines[0].quantity', 'lines[0].size', 'lines[0].sku', 'note', 'priority'].toSorted());
   });
 
   it('is not answered with a report longer than anyone reads', () => {
@@ -117,16 +128,21 @@ describe('input that does not fit', () => {
 });
 
 describe('a field that nobody knows', () => {
-  it.each(['__proto__', 'constructor', 'prototype', 'toString', 'valueOf', 'hasOwnProperty', '__defineGetter__'])(
-    'is refused even when it is called %s, at the top and in a part',
-    (name) => {
-      const atTheTop = errorsOfText(`{"lines":[{"sku":"TEA","quantity":1}],"${name}":{"admin":true}}`);
-      expect(atTheTop).toMatchObject([{ path: name }]);
-      const inAPart = errorsOfText(`{"lines":[{"sku":"TEA","quantity":1,"${name}":{"admin":true}}]}`);
-      expect(inAPart).toMatchObject([{ path: `lines[0].${name}` }]);
-      expect({}).not.toHaveProperty('admin');
-    },
-  );
+  it.each([
+    '__proto__',
+    'constructor',
+    'prototype',
+    'toString',
+    'valueOf',
+    'hasOwnProperty',
+    '__defineGetter__',
+  ])('is refused even when it is called %s, at the top and in a part', (name) => {
+    const atTheTop = errorsOfText(`{"lines":[{"sku":"TEA","quantity":1}],"${name}":{"admin":true}}`);
+    expect(atTheTop).toMatchObject([{ path: name }]);
+    const inAPart = errorsOfText(`{"lines":[{"sku":"TEA","quantity":1,"${name}":{"admin":true}}]}`);
+    expect(inAPart).toMatchObject([{ path: `lines[0].${name}` }]);
+    expect({}).not.toHaveProperty('admin');
+  });
 
   it('is refused, whatever it is called and whatever it holds', () => {
     fc.assert(
@@ -145,7 +161,10 @@ describe('any JSON at all', () => {
     const anyBasket = fc.oneof(
       fc.jsonValue(),
       fc.record(
-        { lines: fc.array(fc.record({ sku: fc.jsonValue(), quantity: fc.jsonValue() }), { maxLength: 3 }), note: fc.jsonValue() },
+        {
+          lines: fc.array(fc.record({ sku: fc.jsonValue(), quantity: fc.jsonValue() }), { maxLength: 3 }),
+          note: fc.jsonValue(),
+        },
         { requiredKeys: [] },
       ),
     );
@@ -164,8 +183,12 @@ describe('the pipe', () => {
     const body = pipe.transform(good(), { type: 'body', metatype: Basket });
     expect(body).toBeInstanceOf(Basket);
     expect(pipe.transform({ limit: '7' }, { type: 'query', metatype: Filter })).toEqual({ limit: 7 });
-    expect(() => pipe.transform({ limit: 'all' }, { type: 'query', metatype: Filter })).toThrow(ValidationFailed);
-    expect(() => pipe.transform({ limit: ['1', '2'] }, { type: 'query', metatype: Filter })).toThrow(ValidationFailed);
+    expect(() => pipe.transform({ limit: 'all' }, { type: 'query', metatype: Filter })).toThrow(
+      ValidationFailed,
+    );
+    expect(() => pipe.transform({ limit: ['1', '2'] }, { type: 'query', metatype: Filter })).toThrow(
+      ValidationFailed,
+    );
   });
 
   it('leaves alone what comes from elsewhere, and what has no class', () => {
@@ -175,7 +198,10 @@ describe('the pipe', () => {
     expect(pipe.transform('20261120-00001', { type: 'param', metatype: String })).toBe('20261120-00001');
   });
 
-  it.each(['a\u0000b', '\u001f', 'x\u007f', '\u0085'])('finds nothing under a path with a control character (%j)', (id) => {
-    expect(() => pipe.transform(id, { type: 'param', metatype: String })).toThrow(NotFound);
-  });
+  it.each(['a\u0000b', '\u001f', 'x\u007f', '\u0085'])(
+    'finds nothing under a path with a control character (%j)',
+    (id) => {
+      expect(() => pipe.transform(id, { type: 'param', metatype: String })).toThrow(NotFound);
+    },
+  );
 });

@@ -9,7 +9,8 @@ const door: StateMachineDefinition<string> = {
   final: ['bricked up'],
 };
 
-const make = (changes: Partial<StateMachineDefinition<string>>) => () => new StateMachine({ ...door, ...changes });
+const make = (changes: Partial<StateMachineDefinition<string>>) => () =>
+  new StateMachine({ ...door, ...changes });
 
 describe('the definition of a state machine', () => {
   it('is accepted when every state can be reached and every dead end is final', () => {
@@ -20,7 +21,10 @@ describe('the definition of a state machine', () => {
     ['unknown initial state ajar', { initial: 'ajar' }],
     ['unknown target ajar', { transitions: { ...door.transitions, open: ['shut', 'ajar'] } }],
     ['glazed cannot be reached', { transitions: { ...door.transitions, glazed: ['open'] } }],
-    ['island cannot be reached', { transitions: { ...door.transitions, island: ['reef'], reef: ['island'] } }],
+    [
+      'island cannot be reached',
+      { transitions: { ...door.transitions, island: ['reef'], reef: ['island'] } },
+    ],
     ['bricked up is a dead end that is not declared final', { final: [] }],
     ['shut is not final', { final: ['bricked up', 'shut'] }],
     ['ajar is not final', { final: ['bricked up', 'ajar'] }],
@@ -29,7 +33,10 @@ describe('the definition of a state machine', () => {
   });
 
   it('is refused with all its problems at once, under the name of the machine', () => {
-    const broken = make({ transitions: { ...door.transitions, open: ['shut', 'ajar'], glazed: [] }, final: [] });
+    const broken = make({
+      transitions: { ...door.transitions, open: ['shut', 'ajar'], glazed: [] },
+      final: [],
+    });
     expect(broken).toThrow('State machine door: ');
     expect(broken).toThrow('unknown target ajar');
     expect(broken).toThrow('glazed cannot be reached');
@@ -50,7 +57,13 @@ describe('a state machine', () => {
     const moves = machine.states.flatMap((from) =>
       machine.states.filter((to) => machine.isAllowed(from, to)).map((to) => `${from} > ${to}`),
     );
-    expect(moves).toEqual(['open > shut', 'shut > open', 'shut > locked', 'locked > shut', 'locked > bricked up']);
+    expect(moves).toEqual([
+      'open > shut',
+      'shut > open',
+      'shut > locked',
+      'locked > shut',
+      'locked > bricked up',
+    ]);
     for (const from of machine.states) {
       expect(machine.allowed(from)).toEqual(machine.states.filter((to) => machine.isAllowed(from, to)));
     }
@@ -111,7 +124,8 @@ describe('any table of transitions', () => {
         const met = walk(transitions, rest.initial);
         const ends = states.filter((state) => transitions[state]?.length === 0);
         const isSound =
-          met.toSorted().join() === states.toSorted().join() && ends.toSorted().join() === final.toSorted().join();
+          met.toSorted().join() === states.toSorted().join() &&
+          ends.toSorted().join() === final.toSorted().join();
         const construct = () => new StateMachine({ ...rest, transitions, final });
         if (isSound) expect(construct).not.toThrow();
         else expect(construct).toThrow('State machine thing: ');

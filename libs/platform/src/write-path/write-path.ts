@@ -82,19 +82,45 @@ export class WritePath {
     commands: readonly C[],
     write: WriteBatch<C>,
   ): Promise<readonly Outcome<Answer>[]> {
-    const { outcomes, events } = await inTransaction(this.database, async (manager) => {
+    try {
+      const { outcomes, events } = await this.commitOnce(commands, write);
+      for (const event of events) this.eventBus.publish(event);
+      return outcomes;
+    } catch (error) {
+      const isLoneRefusal = error instanceof DomainError && commands.length === 1;
+      if (!isLoneRefusal || commands[0]?.idempotency === undefined) throw error;
+      return inTransaction(this.database, (manager) => this.answerTwins(commands, [error], manager));
+    }
+  }
+
+  private commitOnce<C extends WriteCommand>(commands: readonly C[], write: WriteBatch<C>): Promise<Written> {
+    return inTransaction(this.database, async (manager) => {
       const round = new IdempotentRound(commands);
       const stored = await this.idempotency.find(manager, round.claims);
       const fresh = round.fresh(stored);
       if (fresh.length === 0) return { outcomes: round.outcomes([]), events: [] };
       const written = await write(fresh, manager);
       await this.inTransactionEvents.dispatch(written.events, manager);
-      const outcomes = round.outcomes(written.outcomes);
+      const outcomes = round.outcomes(await this.answerTwins(fresh, written.outcomes, manager));
       await this.idempotency.store(manager, round.toStore(outcomes));
       return { outcomes, events: written.events };
     });
-    for (const event of events) this.eventBus.publish(event);
-    return outcomes;
+  }
+
+  /**
+   * A command may be refused for what its own twin did: the same request in another batch, which looked for the key as
+   * early and committed first. What refused it is visible by now, and so is the twin's answer.
+   */
+  private async answerTwins(
+    commands: readonly WriteCommand[],
+    outcomes: readonly Outcome<Answer>[],
+    manager: EntityManager,
+  ): Promise<Outcome<Answer>[]> {
+    const refused = commands.map(({ idempotency }, index) =>
+      outcomes[index] instanceof DomainError ? idempotency : undefined,
+    );
+    const answered = await this.idempotency.find(manager, refused);
+    return outcomes.map((outcome, index) => answered[index] ?? outcome);
   }
 }
 
@@ -143,6 +169,7 @@ class IdempotentRound<C extends WriteCommand> {
     return outcomes.flatMap((outcome, index) => {
       const claim = this.claims[index];
       if (claim === undefined || outcome instanceof DomainError || !this.isFresh(index)) return [];
+      if (outcome.isReplay) return []; // a twin's, which stored it
       return [{ claim, answer: outcome }];
     });
   }

@@ -39,8 +39,8 @@ export class Create__Singular__Handler implements ICommandHandler<Create__Singul
   }
 
   /**
-   * Runs in the one transaction of this command: the row, the journal row of the event and the answer for retries
-   * commit together. To refuse, throw a DomainError.
+   * Runs in the one transaction of this command: the row, the journal row of the event and the answer for
+   * retries commit together. To refuse, throw a DomainError.
    */
   private async create({ input: { name }, context }: Create__Singular__, manager: EntityManager) {
     const createdAt = await businessNow(manager);
