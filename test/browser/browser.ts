@@ -52,7 +52,10 @@ export async function launchBrowser(viewport: { width: number; height: number })
         '--no-pings',
       ],
     });
-    const close = () => browser.close().finally(remove);
+    const close = async () => {
+      await browser.close();
+      await remove();
+    };
     return { browser, close };
   } catch (error) {
     await remove();

@@ -23,7 +23,7 @@ export class ProductResponse {
   @Flag({ description: 'An inactive product cannot be ordered.' })
   readonly active!: boolean;
 
-  @Whole(1, 2_147_483_647)
+  @Whole(1, 2_147_483_647, { example: 1 })
   readonly version!: number;
 
   @ApiProperty({ format: 'date-time' })

@@ -72,7 +72,7 @@ export class OrderResponse {
   @ApiProperty({ format: 'date-time' })
   readonly updatedAt!: string;
 
-  @Whole(1, 2_147_483_647)
+  @Whole(1, 2_147_483_647, { example: 1 })
   readonly version!: number;
 }
 
@@ -83,7 +83,7 @@ export class OrderStatusResponse {
   @Choice(ORDER_STATUSES)
   readonly status!: OrderStatus;
 
-  @Whole(1, 2_147_483_647)
+  @Whole(1, 2_147_483_647, { example: 1 })
   readonly version!: number;
 
   @ApiProperty({ format: 'date-time' })
@@ -94,7 +94,7 @@ export class OrderTransitionsResponse {
   @Choice(ORDER_STATUSES)
   readonly status!: OrderStatus;
 
-  @Whole(1, 2_147_483_647)
+  @Whole(1, 2_147_483_647, { example: 1 })
   readonly version!: number;
 
   @ApiProperty({ enum: ORDER_STATUSES, isArray: true, description: 'The moves the caller may ask for now.' })

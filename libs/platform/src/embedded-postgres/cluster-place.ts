@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import {
+  chmod,
   chown,
   cp,
   lstat,
@@ -61,7 +62,7 @@ export function homeHash(home: string): string {
  * moves along with it. A cluster that exists wins over the place that would be chosen today.
  */
 export async function findPlace(options: PlaceOptions): Promise<ClusterPlace> {
-  const home = await prepareHome(options.home);
+  const home = await prepareHome(options);
   const request = { ...options, home };
   const found = await findLocalCluster(request);
   if (found) return found;
@@ -97,9 +98,12 @@ export async function linkFromHome(home: string, directory: string): Promise<voi
   }
 }
 
-async function prepareHome(home: string): Promise<string> {
+async function prepareHome({ home, account }: PlaceOptions): Promise<string> {
   try {
     await mkdir(home, { recursive: true });
+    // The server's account may pass through, no more: what lies in the home keeps its own permissions. Without
+    // this the data would leave every home that was made under umask 077 or by mkdtemp.
+    if (account) await chmod(home, (await stat(home)).mode | 0o011);
     return await realpath(home);
   } catch (error) {
     // A checkout that belongs to somebody else is fine: nothing will be kept in it.

@@ -452,6 +452,14 @@ describe('the accounts of the machine', () => {
     expect(await query(elsewhere.url, 'TABLE kept')).toEqual(kept);
   });
 
+  it('let root keep the data in a home that only root can read', async () => {
+    if (takesRoot()) return;
+    await mkdir(home, { mode: 0o700 });
+    const server = await start();
+    expect(server.dataDirectory).toBe(join(home, 'postgres/data'));
+    expect((await stat(home)).mode & 0o777).toBe(0o711);
+  });
+
   it('let the server run from a copy of its programs if it cannot reach those of npm', async () => {
     if (takesRoot()) return;
     const build = await findInstalledBuild();
