@@ -1,7 +1,16 @@
 // Installs what is missing and builds what has changed. Part of run.mjs: no packages, nothing newer than Node 20.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { delimiter, dirname, join, sep } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -35,7 +44,8 @@ function run(program, args, options = {}) {
     stdio: ['ignore', 2, 2],
     ...options,
   });
-  if (error?.code === 'ENOENT') throw new Failure(`The program "${program}" is not there.`);
+  if (error?.code === 'ENOENT')
+    throw new Failure(`The program "${program}" was not found. Is it on the PATH?`);
   if (error) throw error;
   if (signal) process.kill(process.pid, signal);
   return status === 0;
@@ -82,10 +92,13 @@ function install() {
     run(process.execPath, [script], { cwd: inRoot('node_modules', name), env: outerEnvironment() });
   }
   const [unfinished] = unfinishedPackages();
-  if (!unfinished) return;
-  throw new Failure(
-    `${unfinished[0]} could not be installed completely. Delete node_modules, and try again.`,
-  );
+  if (unfinished) {
+    const [name] = unfinished;
+    throw new Failure(`${name} could not be installed completely. Delete node_modules, and try again.`);
+  }
+  // npm links a command only if its file is there. `npm run` finds the project's Node by this link.
+  const link = inRoot('node_modules/.bin/node');
+  if (!existsSync(link)) symlinkSync('../node/bin/node', link);
 }
 
 /** A hash of everything the build reads. By content, because Git changes the times of files that stay the same. */

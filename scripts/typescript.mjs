@@ -21,7 +21,8 @@ const swcOptions = {
 registerHooks({
   resolve(specifier, context, nextResolve) {
     const library = /^@daybook\/([\w-]+)$/.exec(specifier)?.[1];
-    if (library !== undefined) return nextResolve(new URL(`libs/${library}/src/index.ts`, root).href, context);
+    if (library !== undefined)
+      return nextResolve(new URL(`libs/${library}/src/index.ts`, root).href, context);
     if (/^\.{1,2}\/.*\.js$/.test(specifier) && context.parentURL?.endsWith('.ts')) {
       const source = new URL(specifier.replace(/\.js$/, '.ts'), context.parentURL);
       if (existsSync(source)) return nextResolve(source.href, context);

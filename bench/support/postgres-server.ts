@@ -71,8 +71,7 @@ async function refuseCompany(client: Client): Promise<void> {
 async function startOwnServer(): Promise<string> {
   showProgress('starting PostgreSQL …');
   await import(TYPESCRIPT);
-  const { startEmbeddedPostgres } =
-    await import('../../libs/platform/src/embedded-postgres/embedded-postgres.ts');
+  const { startEmbeddedPostgres } = await import('@daybook/platform');
   const server = await startEmbeddedPostgres({ home: HOME });
   owned(() => server.stop());
   await allowCheckpoints(server);

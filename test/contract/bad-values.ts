@@ -11,10 +11,10 @@ export function json(text: string): unknown {
 }
 
 const NO_STRINGS: BadValues = {
-  'null': null,
+  null: null,
   'a number': 5,
   'a huge number': json('1e309'),
-  'true': true,
+  true: true,
   'a list of one that fits': undefined,
   'an empty list': [],
   'an object': {},
@@ -68,18 +68,18 @@ export const WAREHOUSE = { ...code('main', 32), 'a capital': 'Main', 'an undersc
 
 export function whole(minimum: number, maximum: number): BadValues {
   return {
-    'null': null,
+    null: null,
     'a text': 'many',
     'digits in a text': String(minimum + 1),
     'NaN in a text': 'NaN',
-    'true': true,
+    true: true,
     'a list of one that fits': [minimum + 1],
     'an object': {},
     'one too few': minimum - 1,
     'one too many': maximum + 1,
     'a fraction': minimum + 0.5,
     'nearly a whole number': json(`${minimum + 1}.0000001`),
-    'infinity': json('1e309'),
+    infinity: json('1e309'),
     'minus infinity': json('-1e309'),
     '2^53': json('9007199254740992'),
     '2^63': json('9223372036854775808'),
@@ -93,14 +93,20 @@ export function choice(...choices: readonly [string, ...string[]]): BadValues {
     ...noStrings(choices[0]),
     'nothing in it': '',
     'another word': 'nonsense',
-    'capitals': choices[0].toUpperCase(),
+    capitals: choices[0].toUpperCase(),
     'a blank behind it': `${choices[0]} `,
     'two of them': `${choices[0]},${choices[0]}`,
     'a word of every object': 'toString',
   };
 }
 
-export const FLAG: BadValues = { 'null': null, 'a text': 'true', 'a number': 1, 'a list': [true], 'an object': {} };
+export const FLAG: BadValues = {
+  null: null,
+  'a text': 'true',
+  'a number': 1,
+  'a list': [true],
+  'an object': {},
+};
 
 const { capitals: _, ...NO_CODE } = choice('USD');
 export const CURRENCY = { ...NO_CODE, 'an unknown code': 'XYQ', 'small letters': 'usd', 'a sign': '$' };
@@ -112,19 +118,19 @@ export const UUID: BadValues = {
   'a digit too few': '7d444840-9dc0-11d1-b245-5ffdce74fad',
   'a digit too many': '7d444840-9dc0-11d1-b245-5ffdce74fad22',
   'a letter that is no digit': '7d444840-9dc0-11d1-b245-5ffdce74fadg',
-  'braces': '{7d444840-9dc0-11d1-b245-5ffdce74fad2}',
+  braces: '{7d444840-9dc0-11d1-b245-5ffdce74fad2}',
   'a line feed behind it': '7d444840-9dc0-11d1-b245-5ffdce74fad2\n',
 };
 
 /** @param item one that fits */
 export function list(item: unknown, most: number): BadValues {
   return {
-    'null': null,
+    null: null,
     'a text': 'list',
     'a number': 5,
-    'true': true,
+    true: true,
     'an object': {},
-    'an object that looks like a list': { '0': item, 'length': 1 },
+    'an object that looks like a list': { '0': item, length: 1 },
     'an item without a list': item,
     'nothing in it': [],
     'one item too many': Array.from({ length: most + 1 }, () => item),
@@ -133,11 +139,11 @@ export function list(item: unknown, most: number): BadValues {
 
 /** Of a query, where all is text. */
 export const QUERY_LIMIT: Readonly<Record<string, string>> = {
-  'nothing': '',
+  nothing: '',
   'a text': 'ten',
-  'NaN': 'NaN',
-  'infinity': 'Infinity',
-  'zero': '0',
+  NaN: 'NaN',
+  infinity: 'Infinity',
+  zero: '0',
   'a negative number': '-1',
   'one too many': '201',
   'a huge number': '99999999999999999999999',

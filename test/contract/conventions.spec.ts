@@ -52,7 +52,8 @@ describe('every route', () => {
   it('that creates something honours Idempotency-Key by its document', async () => {
     const document = await servedDocument(daybook);
     const creating = operationsOf(document).filter(
-      ({ method, path, operation }) => method === 'POST' && ('201' in operation.responses || path.endsWith('/bulk')),
+      ({ method, path, operation }) =>
+        method === 'POST' && ('201' in operation.responses || path.endsWith('/bulk')),
     );
     expect(creating.length).toBeGreaterThanOrEqual(5);
     for (const { route, operation } of creating) {
@@ -67,7 +68,9 @@ describe('every route', () => {
   });
 
   it('says in a few words what it does, differently from every other', async () => {
-    const summaries = operationsOf(await servedDocument(daybook)).map(({ operation }) => operation.summary ?? '');
+    const summaries = operationsOf(await servedDocument(daybook)).map(
+      ({ operation }) => operation.summary ?? '',
+    );
     expect(summaries.filter((summary) => !/^[A-Z].{5,70}[^.]$/.test(summary))).toEqual([]);
     expect(new Set(summaries).size).toBe(summaries.length);
   });
@@ -127,7 +130,9 @@ describe('migrations', () => {
         checksum: hash('sha256', await readFile(join(libraries, file), 'utf8')),
       })),
     );
-    const applied = await daybook.database.query('SELECT name, checksum FROM schema_migrations ORDER BY applied_at');
+    const applied = await daybook.database.query(
+      'SELECT name, checksum FROM schema_migrations ORDER BY applied_at',
+    );
     expect(applied).toEqual(expected.sort((a, b) => (a.name < b.name ? -1 : 1)));
   });
 });
@@ -145,6 +150,7 @@ describe('docs/order-status.md', () => {
 
   it('says of every status what it means', async () => {
     const page = await readFile(path, 'utf8');
-    for (const status of orderStatusMachine.states) expect(page).toMatch(new RegExp(`^\\| \`${status}\` \\| \\S`, 'm'));
+    for (const status of orderStatusMachine.states)
+      expect(page).toMatch(new RegExp(`^\\| \`${status}\` \\| \\S`, 'm'));
   });
 });

@@ -24,7 +24,8 @@ export class WireClient {
 
   send({ method, path, headers = {}, body }: WireRequest): Promise<TestResponse> {
     return new Promise((resolve, reject) => {
-      const length = body === undefined ? {} : { 'content-length': Buffer.byteLength(body) };
+      const isChunked = 'transfer-encoding' in headers;
+      const length = body === undefined || isChunked ? {} : { 'content-length': Buffer.byteLength(body) };
       const outgoing = request(
         { ...this.target, agent: this.agent, method, path, headers: { ...length, ...headers } },
         (incoming) => {
@@ -32,8 +33,13 @@ export class WireClient {
           incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
           incoming.on('error', reject);
           incoming.on('end', () => {
-            const answered = Object.entries(incoming.headers).map(([name, value]): [string, string] => [name, String(value)]);
-            resolve(toResponse(incoming.statusCode ?? 0, new Headers(answered), Buffer.concat(chunks).toString()));
+            const answered = Object.entries(incoming.headers).map(([name, value]): [string, string] => [
+              name,
+              String(value),
+            ]);
+            resolve(
+              toResponse(incoming.statusCode ?? 0, new Headers(answered), Buffer.concat(chunks).toString()),
+            );
           });
         },
       );
@@ -47,8 +53,8 @@ export class WireClient {
   }
 }
 
-/** Writes bytes to a connection of its own and reads until the server closes it. */
-export async function exchange(origin: string, bytes: string | Uint8Array): Promise<TestResponse> {
+/** Writes bytes to a connection of its own and reads what comes until the server closes it. */
+export async function exchange(origin: string, bytes: string | Uint8Array): Promise<string> {
   const { hostname, port } = new URL(origin);
   const socket = connect(Number(port), hostname);
   const chunks: Buffer[] = [];
@@ -59,10 +65,18 @@ export async function exchange(origin: string, bytes: string | Uint8Array): Prom
     socket.write(bytes);
   });
   socket.destroy();
-  const [head = '', ...rest] = Buffer.concat(chunks).toString().split('\r\n\r\n');
+  return Buffer.concat(chunks).toString();
+}
+
+/** One answer as it came over the wire, its body in one piece. */
+export function readResponse(text: string): TestResponse {
+  const [head = '', ...rest] = text.split('\r\n\r\n');
   const [statusLine = '', ...fields] = head.split('\r\n');
   const headers = new Headers(
-    fields.map((field): [string, string] => [field.slice(0, field.indexOf(':')), field.slice(field.indexOf(':') + 1)]),
+    fields.map((field): [string, string] => [
+      field.slice(0, field.indexOf(':')),
+      field.slice(field.indexOf(':') + 1),
+    ]),
   );
   return toResponse(Number(statusLine.split(' ')[1]), headers, rest.join('\r\n\r\n'));
 }

@@ -88,20 +88,20 @@ const BODIES: Readonly<Record<string, BodyTable>> = {
     valid: { sku: 'TEA', quantityDelta: 1, reason: 'received' },
     required: {
       sku: SKU,
-      quantityDelta: { ...whole(-1_000_000_000, 1_000_000_000), 'zero': 0, 'minus zero': json('-0') },
+      quantityDelta: { ...whole(-1_000_000_000, 1_000_000_000), zero: 0, 'minus zero': json('-0') },
       reason: text(200),
     },
     optional: { warehouse: WAREHOUSE },
   },
   'POST /api/v1/orders': {
     valid: { lines: [LINE] },
-    required: { 'lines': list(LINE, 100), 'lines[0].sku': SKU, 'lines[0].quantity': QUANTITY },
+    required: { lines: list(LINE, 100), 'lines[0].sku': SKU, 'lines[0].quantity': QUANTITY },
     optional: ORDER_OPTIONS,
   },
   'POST /api/v1/orders/bulk': {
     valid: { orders: [{ lines: [LINE] }] },
     required: {
-      'orders': list({ lines: [LINE] }, 500),
+      orders: list({ lines: [LINE] }, 500),
       'orders[0].lines': list(LINE, 100),
       'orders[0].lines[0].sku': SKU,
       'orders[0].lines[0].quantity': QUANTITY,
@@ -128,7 +128,12 @@ const QUERIES: Readonly<Record<string, Readonly<Record<string, Readonly<Record<s
   },
   'GET /api/v1/warehouses': { limit: QUERY_LIMIT, cursor: {} },
   'GET /api/v1/orders': {
-    customerId: { nothing: '', 'a line feed': 'a%0Ab', 'a list': 'a&customerId=b', 'too long': 'a'.repeat(256) },
+    customerId: {
+      nothing: '',
+      'a line feed': 'a%0Ab',
+      'a list': 'a&customerId=b',
+      'too long': 'a'.repeat(256),
+    },
     limit: QUERY_LIMIT,
     cursor: {},
   },
@@ -137,7 +142,10 @@ const QUERIES: Readonly<Record<string, Readonly<Record<string, Readonly<Record<s
 
 const fill = (path: string) => path.replace('{sku}', 'TEA').replace('{id}', orderId);
 
-function send(route: string, { query = '', headers = {}, body }: Partial<WireRequest> & { query?: string } = {}) {
+function send(
+  route: string,
+  { query = '', headers = {}, body }: Partial<WireRequest> & { query?: string } = {},
+) {
   const [method = '', path = ''] = route.split(' ');
   return client.send({
     method,
@@ -171,7 +179,10 @@ function expectFieldRefused(answer: TestResponse, route: string, path: string): 
   expect(answer.status).toBe(200);
   const [{ status, error }] = answer.body.results;
   expect(status).toBe(400);
-  expect(error).toMatchObject({ code: 'validation_failed', errors: [{ path: path.replace('orders[0].', '') }] });
+  expect(error).toMatchObject({
+    code: 'validation_failed',
+    errors: [{ path: path.replace('orders[0].', '') }],
+  });
 }
 
 const bodyRoutes = Object.entries(BODIES).map(([route, table]) => ({ route, ...table }));
@@ -213,7 +224,11 @@ describe('the tables', () => {
 });
 
 /** The paths of all fields of a body: `lines`, `lines[0].sku`. */
-function fieldsOf(document: OpenAPIObject, schema: Schema, prefix = ''): { required: string[]; optional: string[] } {
+function fieldsOf(
+  document: OpenAPIObject,
+  schema: Schema,
+  prefix = '',
+): { required: string[]; optional: string[] } {
   const found = { required: [] as string[], optional: [] as string[] };
   for (const [name, item] of Object.entries(schema.properties ?? {})) {
     const path = `${prefix}${name}`;
@@ -269,7 +284,8 @@ describe('an item of a list', () => {
 describe.each(bodyRoutes)('the body of $route', ({ route, valid }) => {
   const good = JSON.stringify(valid);
   const more = (member: string) => `${good.slice(0, -1)},${member}}`;
-  const deep = (open: string, close: string) => more(`"deep":${open.repeat(100_000)}1${close.repeat(100_000)}`);
+  const deep = (open: string, close: string) =>
+    more(`"deep":${open.repeat(100_000)}1${close.repeat(100_000)}`);
 
   it.each<[what: string, path: string, body: string | Buffer]>([
     ['empty', 'body', ''],
@@ -325,7 +341,11 @@ describe.each(bodyRoutes)('the body of $route', ({ route, valid }) => {
     'json',
     '',
   ])('is refused as %j', async (type) => {
-    expectProblem(await send(route, { body: good, headers: { 'content-type': type } }), 415, 'unsupported_media_type');
+    expectProblem(
+      await send(route, { body: good, headers: { 'content-type': type } }),
+      415,
+      'unsupported_media_type',
+    );
   });
 
   it('is refused without a content type', async () => {
@@ -351,7 +371,9 @@ describe('a body with many bad fields', () => {
   });
 
   it('is told of each what is most basically wrong with it', async () => {
-    const body = JSON.stringify({ lines: [{ sku: 5, quantity: 'x' }, { sku: '', quantity: 0 }, { quantity: 1e9 }] });
+    const body = JSON.stringify({
+      lines: [{ sku: 5, quantity: 'x' }, { sku: '', quantity: 0 }, { quantity: 1e9 }],
+    });
     const { errors } = expectProblem(await send('POST /api/v1/orders', { body }), 400, 'validation_failed');
     expect(errors).toEqual([
       { path: 'lines[0].sku', message: 'must be a string' },
@@ -377,12 +399,19 @@ describe.each(Object.entries(QUERIES))('the query of %s', (route, parameters) =>
     expectInvalid(await send(route, { query: `?${name}=1&${name}=1` }), name);
   });
 
-  it.each(['unknown', 'Limit', 'limit[]', 'limit.x', 'offset', '__proto__', 'constructor', 'prototype', 'toString'])(
-    'is refused when it has %s',
-    async (name) => {
-      expectInvalid(await send(route, { query: `?${encodeURIComponent(name)}=1` }), name);
-    },
-  );
+  it.each([
+    'unknown',
+    'Limit',
+    'limit[]',
+    'limit.x',
+    'offset',
+    '__proto__',
+    'constructor',
+    'prototype',
+    'toString',
+  ])('is refused when it has %s', async (name) => {
+    expectInvalid(await send(route, { query: `?${encodeURIComponent(name)}=1` }), name);
+  });
 
   it.each<[what: string, cursor: string]>([
     ['nothing', ''],
@@ -407,7 +436,14 @@ describe('a cursor', () => {
       cursor,
       (letter, index) => `${cursor.slice(0, index)}${letter === 'A' ? 'B' : 'A'}${cursor.slice(index + 1)}`,
     );
-    for (const bad of [...changed, cursor.slice(0, -1), cursor.slice(1), `${cursor}A`, `${cursor}AAAA`, `${cursor}=`]) {
+    for (const bad of [
+      ...changed,
+      cursor.slice(0, -1),
+      cursor.slice(1),
+      `${cursor}A`,
+      `${cursor}AAAA`,
+      `${cursor}=`,
+    ]) {
       expectInvalid(await daybook.api('GET', `/warehouses?cursor=${bad}`), 'cursor');
     }
   });
@@ -499,12 +535,26 @@ describe('If-Match', () => {
   const routes = bodyRoutes.filter(({ route }) => route.startsWith('PATCH'));
 
   describe.each(routes)('of $route', ({ route, valid }) => {
-    it.each(['', '1', 'W/1', '""', '"x"', '"1"x', '"1.0"', '"-1"', '"1", "2"', "'1'", '"99999999999"', '"1e3"', '**'])(
-      'is refused when it is %j',
-      async (tag) => {
-        expectInvalid(await send(route, { body: JSON.stringify(valid), headers: { 'if-match': tag } }), 'If-Match');
-      },
-    );
+    it.each([
+      '',
+      '1',
+      'W/1',
+      '""',
+      '"x"',
+      '"1"x',
+      '"1.0"',
+      '"-1"',
+      '"1", "2"',
+      "'1'",
+      '"99999999999"',
+      '"1e3"',
+      '**',
+    ])('is refused when it is %j', async (tag) => {
+      expectInvalid(
+        await send(route, { body: JSON.stringify(valid), headers: { 'if-match': tag } }),
+        'If-Match',
+      );
+    });
   });
 });
 

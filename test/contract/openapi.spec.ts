@@ -9,7 +9,14 @@ import { projectRoot } from '@daybook/platform';
 import { createApiDocument } from '../../apps/api/src/api-docs.js';
 import { loadDemoData } from '../../apps/api/src/demo-data.js';
 import { request, startTestApp, type TestApp } from '../support/app.js';
-import { bodySchemaOf, type Operation, operationsOf, resolve, type Schema, servedDocument } from './api-document.js';
+import {
+  bodySchemaOf,
+  type Operation,
+  operationsOf,
+  resolve,
+  type Schema,
+  servedDocument,
+} from './api-document.js';
 import { type Place, SchemaChecker } from './schema-checker.js';
 
 let daybook: TestApp;
@@ -42,7 +49,9 @@ describe('openapi.json', () => {
 describe('the document', () => {
   it('refers to nothing that is missing, and has no schema that nothing refers to', () => {
     const text = JSON.stringify(document);
-    const referred = new Set([...text.matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g)].map(([, name]) => name));
+    const referred = new Set(
+      [...text.matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g)].map(([, name]) => name),
+    );
     expect([...referred].sort()).toEqual(Object.keys(document.components?.schemas ?? {}).sort());
   });
 
@@ -56,9 +65,17 @@ describe('the document', () => {
     for (const { route, operation } of operationsOf(document)) {
       for (const [status, item] of Object.entries(operation.responses)) {
         const { description, content } = resolve(document, item as NonNullable<typeof item>);
-        expect({ route, status, description }).toEqual({ route, status, description: expect.stringMatching(/\S/) });
+        expect({ route, status, description }).toEqual({
+          route,
+          status,
+          description: expect.stringMatching(/\S/),
+        });
         const type = Number(status) < 400 ? 'application/json' : 'application/problem+json';
-        expect({ route, status, types: Object.keys(content ?? {}) }).toEqual({ route, status, types: [type] });
+        expect({ route, status, types: Object.keys(content ?? {}) }).toEqual({
+          route,
+          status,
+          types: [type],
+        });
       }
     }
   });
@@ -83,7 +100,8 @@ describe('the document', () => {
           headers: ['ETag'],
         });
       }
-      if (parameters.includes('cursor')) expect({ route, headers: headersOf('200') }).toEqual({ route, headers: ['Link'] });
+      if (parameters.includes('cursor'))
+        expect({ route, headers: headersOf('200') }).toEqual({ route, headers: ['Link'] });
       expect({ route, headers: headersOf('503') }).toEqual({ route, headers: ['Retry-After'] });
     }
   });
@@ -93,7 +111,11 @@ describe('the document', () => {
       for (const item of operation.parameters ?? []) {
         const { name, in: place, description } = resolve(document, item);
         if (place === 'path') continue;
-        expect({ route, name, description }).toEqual({ route, name, description: expect.stringMatching(/\S/) });
+        expect({ route, name, description }).toEqual({
+          route,
+          name,
+          description: expect.stringMatching(/\S/),
+        });
       }
     }
   });
@@ -118,7 +140,8 @@ function findExamples(value: unknown, place: Place = []): { place: Place; value:
   const own = (isSchema || 'schema' in node ? ['example', 'default'] : [])
     .filter((key) => key in node)
     .map((key) => ({ place: schemaPlace, value: node[key] }));
-  const named = 'schema' in node ? Object.values((node['examples'] ?? {}) as Record<string, { value: unknown }>) : [];
+  const named =
+    'schema' in node ? Object.values((node['examples'] ?? {}) as Record<string, { value: unknown }>) : [];
   const inside = Object.entries(node)
     .filter(([key]) => !['example', 'examples', 'default'].includes(key))
     .flatMap(([key, child]) => findExamples(child, [...place, key]));
@@ -133,10 +156,14 @@ describe('Swagger UI', () => {
     if ('default' in schema) return schema.default;
     if (schema.enum !== undefined) return schema.enum[0];
     if (schema.type === 'object') {
-      return Object.fromEntries(Object.entries(schema.properties ?? {}).map(([name, child]) => [name, sampleOf(child)]));
+      return Object.fromEntries(
+        Object.entries(schema.properties ?? {}).map(([name, child]) => [name, sampleOf(child)]),
+      );
     }
     if (schema.type === 'array') return [sampleOf(schema.items as Schema)];
-    return { integer: schema.minimum ?? 0, number: 0, boolean: true, string: 'string' }[schema.type as 'string'];
+    return { integer: schema.minimum ?? 0, number: 0, boolean: true, string: 'string' }[
+      schema.type as 'string'
+    ];
   }
 
   function prefilledBody(operation: Operation): unknown {
@@ -165,7 +192,10 @@ describe('Swagger UI', () => {
         }, path);
       const body = prefilledBody(operation);
       const token = daybook.tokens.operator;
-      const answer = await request(daybook.origin, method, filled, { token, ...(body !== undefined && { body }) });
+      const answer = await request(daybook.origin, method, filled, {
+        token,
+        ...(body !== undefined && { body }),
+      });
       expect({ route, status: answer.status, text: answer.text }).toEqual({
         route,
         status: 'responses' in operation.operation && '201' in operation.operation.responses ? 201 : 200,

@@ -96,7 +96,14 @@ beforeAll(async () => {
   await daybook.createProduct('TEA', 10_000);
   const { alice, bob, operator, admin } = daybook.tokens;
   const none = await tokenFor('nobody', 'auditor');
-  tokens = { '-': await badTokens(), none: [none], alice: [alice], bob: [bob], operator: [operator], admin: [admin] };
+  tokens = {
+    '-': await badTokens(),
+    none: [none],
+    alice: [alice],
+    bob: [bob],
+    operator: [operator],
+    admin: [admin],
+  };
 });
 afterAll(() => daybook.stop());
 

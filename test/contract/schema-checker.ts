@@ -26,7 +26,9 @@ export class SchemaChecker {
 
   /** What is wrong with the value, one line each; nothing when it fits the schema at that place. */
   problems(place: Place, value: unknown): string[] {
-    const pointer = place.map((key) => `/${encodeURIComponent(key.replaceAll('~', '~0').replaceAll('/', '~1'))}`).join('');
+    const pointer = place
+      .map((key) => `/${encodeURIComponent(key.replaceAll('~', '~0').replaceAll('/', '~1'))}`)
+      .join('');
     let validate = this.compiled.get(pointer);
     if (validate === undefined) {
       validate = this.ajv.compile({ $ref: `document#${pointer}` });
@@ -34,7 +36,8 @@ export class SchemaChecker {
     }
     if (validate(value)) return [];
     return (validate.errors ?? []).map(
-      ({ instancePath, message, params }) => `${instancePath || 'the value'} ${message} ${JSON.stringify(params)}`,
+      ({ instancePath, message, params }) =>
+        `${instancePath || 'the value'} ${message} ${JSON.stringify(params)}`,
     );
   }
 }

@@ -10,7 +10,10 @@ afterAll(() => daybook.stop());
 
 const createProduct = (body: object) => daybook.api('POST', '/products', { body });
 const changeProduct = (sku: string, body: object, ifMatch?: string) =>
-  daybook.api('PATCH', `/products/${sku}`, { body, headers: ifMatch === undefined ? {} : { 'if-match': ifMatch } });
+  daybook.api('PATCH', `/products/${sku}`, {
+    body,
+    headers: ifMatch === undefined ? {} : { 'if-match': ifMatch },
+  });
 const adjust = (sku: string, quantityDelta: number, more: object = {}) =>
   daybook.api('POST', '/stock-adjustments', { body: { sku, quantityDelta, reason: 'received', ...more } });
 const stockOf = async (sku: string) => (await daybook.api('GET', `/products/${sku}/stock`)).body;
@@ -20,7 +23,7 @@ const order = (sku: string, quantity: number) =>
 /** Follows the cursors of a list to its end; the SKUs or codes of each page. */
 async function pagesOf(path: string, member: 'sku' | 'code'): Promise<string[][]> {
   const pages: string[][] = [];
-  for (let next: string | null = path; next !== null; ) {
+  for (let next: string | null = path; next !== null;) {
     const { body, headers }: TestResponse = await daybook.api('GET', next);
     pages.push(body.data.map((row: Record<string, string>) => row[member]));
     const link = /^<\/api\/v1(.*)>; rel="next"$/.exec(headers.get('link') ?? '')?.[1] ?? null;
@@ -55,9 +58,15 @@ describe('a product', () => {
   });
 
   it('keeps the smallest and the largest price exactly, in the currency it was given', async () => {
-    for (const [sku, priceCents] of [['FREE', 0], ['DEAR', 9_999_999_999]] as const) {
+    for (const [sku, priceCents] of [
+      ['FREE', 0],
+      ['DEAR', 9_999_999_999],
+    ] as const) {
       await createProduct({ sku, name: sku, priceCents, currency: 'JPY' });
-      expect((await daybook.api('GET', `/products/${sku}`)).body).toMatchObject({ priceCents, currency: 'JPY' });
+      expect((await daybook.api('GET', `/products/${sku}`)).body).toMatchObject({
+        priceCents,
+        currency: 'JPY',
+      });
     }
   });
 
@@ -66,7 +75,9 @@ describe('a product', () => {
     const answers = await Promise.all([createProduct(body), createProduct(body), createProduct(body)]);
     expect(answers.map(({ status }) => status).sort()).toEqual([201, 409, 409]);
     expect(expectProblem(await createProduct(body), 409, 'duplicate_sku')).toMatchObject({ sku: 'TWICE' });
-    expect(await daybook.database.query(`SELECT version FROM journal WHERE entity_id = 'TWICE'`)).toHaveLength(1);
+    expect(
+      await daybook.database.query(`SELECT version FROM journal WHERE entity_id = 'TWICE'`),
+    ).toHaveLength(1);
   });
 
   it('has a SKU in which case counts', async () => {
@@ -154,13 +165,15 @@ describe('the list of products', () => {
     'LIST-2': 'Black TEA 100%',
     'LIST-3': 'Coffee',
     'LIST-4': 'Iced_tea',
-    'LISTING': 'Catalogue',
+    LISTING: 'Catalogue',
     'list-1': 'Lower case',
   };
   const skusOf = async (query: string) => (await pagesOf(`/products?${query}`, 'sku')).flat();
 
   beforeAll(async () => {
-    await Promise.all(Object.entries(names).map(([sku, name]) => createProduct({ sku, name, priceCents: 1 })));
+    await Promise.all(
+      Object.entries(names).map(([sku, name]) => createProduct({ sku, name, priceCents: 1 })),
+    );
   });
 
   it('can be narrowed to a SKU prefix, in which case counts', async () => {
@@ -219,7 +232,13 @@ describe('a stock adjustment', () => {
       const adjusted = await adjust('MOVE', quantityDelta, { reason });
       expect(adjusted.status).toBe(201);
       const level = { onHand, reserved: 0, allocated: 0, available: onHand };
-      expect(adjusted.body).toMatchObject({ sku: 'MOVE', warehouse: 'main', quantityDelta, reason, ...level });
+      expect(adjusted.body).toMatchObject({
+        sku: 'MOVE',
+        warehouse: 'main',
+        quantityDelta,
+        reason,
+        ...level,
+      });
     }
     expect(await stockOf('MOVE')).toMatchObject({ onHand: 99, available: 99 });
     const movements = await daybook.database.query(
@@ -262,7 +281,9 @@ describe('a stock adjustment', () => {
 
 describe('warehouses', () => {
   const createWarehouse = (code: string, priority?: number) =>
-    daybook.api('POST', '/warehouses', { body: { code, name: `Warehouse ${code}`, ...(priority && { priority }) } });
+    daybook.api('POST', '/warehouses', {
+      body: { code, name: `Warehouse ${code}`, ...(priority && { priority }) },
+    });
   const allocationsOf = ({ body }: TestResponse) =>
     body.lines.map((line: { allocations: { warehouse: string; quantity: number }[] }) =>
       line.allocations.map(({ warehouse, quantity }) => `${quantity} from ${warehouse}`),
@@ -281,7 +302,10 @@ describe('warehouses', () => {
 
   it('have a code of their own and a priority of 100 unless told otherwise', async () => {
     const created = await createWarehouse('extra');
-    expect(created).toMatchObject({ status: 201, body: { code: 'extra', name: 'Warehouse extra', priority: 100 } });
+    expect(created).toMatchObject({
+      status: 201,
+      body: { code: 'extra', name: 'Warehouse extra', priority: 100 },
+    });
     expect(expectProblem(await createWarehouse('extra'), 409, 'duplicate_warehouse')).toMatchObject({
       warehouse: 'extra',
     });

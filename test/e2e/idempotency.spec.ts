@@ -29,7 +29,8 @@ const order = (quantity = 1, more: object = {}) => ({ lines: [{ sku: 'TEA', quan
 const isReplay = ({ headers }: TestResponse) => headers.get('idempotent-replayed') === 'true';
 const stockOf = async (sku: string) => (await daybook.api('GET', `/products/${sku}/stock`)).body;
 const count = async (table: string) =>
-  (await daybook.database.query<{ count: number }>(`SELECT count(*)::int AS count FROM ${table}`))[0]?.count ?? NaN;
+  (await daybook.database.query<{ count: number }>(`SELECT count(*)::int AS count FROM ${table}`))[0]
+    ?.count ?? NaN;
 
 /** What a replay must repeat to the byte. */
 function bytesOf({ status, text, headers }: TestResponse) {
@@ -148,7 +149,11 @@ describe('a key', () => {
     const key = randomUUID();
     const first = await post('/orders', order(1), { key });
     const orders = await count('orders');
-    for (const other of [order(2), order(1, { priority: 'high' }), { lines: [...order().lines, ...order().lines] }]) {
+    for (const other of [
+      order(2),
+      order(1, { priority: 'high' }),
+      { lines: [...order().lines, ...order().lines] },
+    ]) {
       expectProblem(await post('/orders', other, { key }), 422, 'idempotency_key_reused');
     }
     expect(await count('orders')).toBe(orders);
@@ -194,7 +199,11 @@ describe('a key', () => {
   });
 
   it.each([
-    ['products', { sku: 'IDEM', name: 'Once', priceCents: 1 }, { sku: 'IDEM-2', name: 'Twice', priceCents: 1 }],
+    [
+      'products',
+      { sku: 'IDEM', name: 'Once', priceCents: 1 },
+      { sku: 'IDEM-2', name: 'Twice', priceCents: 1 },
+    ],
     ['warehouses', { code: 'idem', name: 'Once' }, { code: 'idem-2', name: 'Twice' }],
     [
       'stock-adjustments',
@@ -203,16 +212,19 @@ describe('a key', () => {
     ],
     ['orders', order(), order(2)],
     ['orders/bulk', { orders: [order()] }, { orders: [order(2)] }],
-  ])('works on POST /%s: done once, also when asked at once, and refused for another body', async (path, one, two) => {
-    const key = randomUUID();
-    const answers = await Promise.all(Array.from({ length: 5 }, () => post(`/${path}`, one, { key })));
-    expect(new Set(answers.map((answer) => JSON.stringify(bytesOf(answer)))).size).toBe(1);
-    expect(answers[0]?.status).toBe(path === 'orders/bulk' ? 200 : 201);
-    const later = await post(`/${path}`, one, { key });
-    expect(isReplay(later)).toBe(true);
-    expect(bytesOf(later)).toEqual(bytesOf(answers[0] as TestResponse));
-    expectProblem(await post(`/${path}`, two, { key }), 422, 'idempotency_key_reused');
-  });
+  ])(
+    'works on POST /%s: done once, also when asked at once, and refused for another body',
+    async (path, one, two) => {
+      const key = randomUUID();
+      const answers = await Promise.all(Array.from({ length: 5 }, () => post(`/${path}`, one, { key })));
+      expect(new Set(answers.map((answer) => JSON.stringify(bytesOf(answer)))).size).toBe(1);
+      expect(answers[0]?.status).toBe(path === 'orders/bulk' ? 200 : 201);
+      const later = await post(`/${path}`, one, { key });
+      expect(isReplay(later)).toBe(true);
+      expect(bytesOf(later)).toEqual(bytesOf(answers[0] as TestResponse));
+      expectProblem(await post(`/${path}`, two, { key }), 422, 'idempotency_key_reused');
+    },
+  );
 });
 
 describe('a clientOrderId', () => {
@@ -237,7 +249,9 @@ describe('a clientOrderId', () => {
 
   it('makes one order when ten ask at once; the others are told its number', async () => {
     const body = order(1, { clientOrderId: 'rush' });
-    const answers = await Promise.all(Array.from({ length: 10 }, () => post('/orders', body, { caller: 'bob' })));
+    const answers = await Promise.all(
+      Array.from({ length: 10 }, () => post('/orders', body, { caller: 'bob' })),
+    );
     const placed = answers.filter(({ status }) => status === 201);
     expect(placed).toHaveLength(1);
     for (const answer of answers.filter(({ status }) => status !== 201)) {
@@ -281,7 +295,9 @@ describe('a bulk', () => {
     expect(rows.map(({ index, status }) => ({ index, status }))).toEqual(
       orders.map((_, index) => ({ index, status: 201 })),
     );
-    expect(rows.map((row) => row.order?.lines[0]?.quantity)).toEqual(orders.map(({ lines }) => lines[0]?.quantity));
+    expect(rows.map((row) => row.order?.lines[0]?.quantity)).toEqual(
+      orders.map(({ lines }) => lines[0]?.quantity),
+    );
     expect(new Set(idsOf(answer)).size).toBe(500);
     expect(await count('orders')).toBe(before + 500);
   });
@@ -309,7 +325,11 @@ describe('a bulk', () => {
       rows.map(([status, , code], index) =>
         code === undefined
           ? { index, status, replayed: false, order: expect.objectContaining({ customerId: 'alice' }) }
-          : { index, status, error: expect.objectContaining({ status, code, requestId: expect.any(String) }) },
+          : {
+              index,
+              status,
+              error: expect.objectContaining({ status, code, requestId: expect.any(String) }),
+            },
       ),
     );
     expect(rowsOf(answer)[2]?.error).toMatchObject({ errors: [{ path: 'lines' }] });
@@ -339,7 +359,10 @@ describe('a bulk', () => {
     const key = randomUUID();
     const orders = [order(1), order(2), order(3), order(4)];
     // The rows of a bulk have keys of their own, so single orders with these keys are its placed half.
-    const placed = [await post('/orders', orders[0], { key: `${key}/0` }), await post('/orders', orders[2], { key: `${key}/2` })];
+    const placed = [
+      await post('/orders', orders[0], { key: `${key}/0` }),
+      await post('/orders', orders[2], { key: `${key}/2` }),
+    ];
     const before = await count('orders');
     const answer = await bulk(orders, { key });
     expect(rowsOf(answer).map(({ status, replayed }) => [status, replayed])).toEqual([

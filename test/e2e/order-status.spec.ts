@@ -96,12 +96,22 @@ describe('the way of an order', () => {
   });
 
   it('is journaled step by step: versions 1 to n, each from where the one before arrived', async () => {
-    const way: OrderStatus[] = ['processing', 'pending', 'processing', 'failed', 'pending', 'processing', 'confirmed'];
+    const way: OrderStatus[] = [
+      'processing',
+      'pending',
+      'processing',
+      'failed',
+      'pending',
+      'processing',
+      'confirmed',
+    ];
     const id = await orderIn('pending');
     await walk(id, ...way, 'shipped', 'delivered');
     const { data } = (await daybook.api('GET', `/orders/${id}/audit`)).body;
     const steps = ['pending', ...way, 'shipped', 'delivered'];
-    expect(data.map(({ version }: { version: number }) => version)).toEqual(steps.map((_, index) => index + 1));
+    expect(data.map(({ version }: { version: number }) => version)).toEqual(
+      steps.map((_, index) => index + 1),
+    );
     expect(data.slice(1).map((entry: { data: object }) => entry.data)).toEqual(
       steps.slice(1).map((status, index) => ({ before: { status: steps[index] }, after: { status } })),
     );
@@ -161,7 +171,9 @@ describe('the stock of an order', () => {
       [sku],
     );
 
-  beforeAll(() => daybook.api('POST', '/warehouses', { body: { code: 'north', name: 'North', priority: 200 } }));
+  beforeAll(() =>
+    daybook.api('POST', '/warehouses', { body: { code: 'north', name: 'North', priority: 200 } }),
+  );
 
   /** Five in the main warehouse and four in the north. */
   async function createSpread(sku: string): Promise<string> {
@@ -179,21 +191,24 @@ describe('the stock of an order', () => {
     ['delivered', 2, 0],
     ['cancelled', 9, 0],
     ['failed', 9, 0],
-  ])('is, of 9 of which it has 7, when it is %s: %i on hand, %i allocated', async (status, onHand, allocated) => {
-    const sku = await createSpread(`SPREAD-${status}`);
-    const id = await orderIn(status, sku, 7);
-    const available = onHand - allocated;
-    expect(await stockOf(sku)).toMatchObject({ onHand, reserved: 0, allocated, available });
-    const received = [
-      { kind: 'received', delta: 5, warehouse: 'main', reason: 'received' },
-      { kind: 'received', delta: 4, warehouse: 'north', reason: 'received' },
-    ];
-    const shipped = [
-      { kind: 'shipped', delta: -5, warehouse: 'main', reason: `order ${id}` },
-      { kind: 'shipped', delta: -2, warehouse: 'north', reason: `order ${id}` },
-    ];
-    expect(await movementsOf(sku)).toEqual(onHand === 2 ? [...received, ...shipped] : received);
-  });
+  ])(
+    'is, of 9 of which it has 7, when it is %s: %i on hand, %i allocated',
+    async (status, onHand, allocated) => {
+      const sku = await createSpread(`SPREAD-${status}`);
+      const id = await orderIn(status, sku, 7);
+      const available = onHand - allocated;
+      expect(await stockOf(sku)).toMatchObject({ onHand, reserved: 0, allocated, available });
+      const received = [
+        { kind: 'received', delta: 5, warehouse: 'main', reason: 'received' },
+        { kind: 'received', delta: 4, warehouse: 'north', reason: 'received' },
+      ];
+      const shipped = [
+        { kind: 'shipped', delta: -5, warehouse: 'main', reason: `order ${id}` },
+        { kind: 'shipped', delta: -2, warehouse: 'north', reason: `order ${id}` },
+      ];
+      expect(await movementsOf(sku)).toEqual(onHand === 2 ? [...received, ...shipped] : received);
+    },
+  );
 
   it('comes back when a confirmed order is cancelled, for the next one to have', async () => {
     const sku = await daybook.createProduct('BACK', 3);
@@ -230,7 +245,13 @@ describe('the stock of an order', () => {
     const failed = await Promise.all(Array.from({ length: 10 }, () => orderIn('failed', sku, 3)));
     await orderIn('pending', sku, 18);
     const answers = await Promise.all(failed.map((id) => move(id, 'pending')));
-    expect(answers.map(({ status }) => status).sort()).toEqual([200, 200, 200, 200, ...Array<number>(6).fill(409)]);
+    expect(answers.map(({ status }) => status).sort()).toEqual([
+      200,
+      200,
+      200,
+      200,
+      ...Array<number>(6).fill(409),
+    ]);
     expect(await stockOf(sku)).toMatchObject({ onHand: 30, allocated: 30, available: 0 });
   });
 });
@@ -240,10 +261,12 @@ describe('a customer', () => {
     daybook.api('PATCH', `/orders/${id}`, { token: daybook.tokens.alice, body, headers });
 
   it('cancels their own order while that is possible', async () => {
-    const { id } = (await daybook.api('POST', '/orders', {
-      token: daybook.tokens.alice,
-      body: { lines: [{ sku: 'TEA', quantity: 1 }] },
-    })).body;
+    const { id } = (
+      await daybook.api('POST', '/orders', {
+        token: daybook.tokens.alice,
+        body: { lines: [{ sku: 'TEA', quantity: 1 }] },
+      })
+    ).body;
     expectProblem(await asAlice(id, { status: 'cancelled' }, { 'if-match': '"2"' }), 412, 'version_conflict');
     expect((await asAlice(id, { status: 'cancelled' }, { 'if-match': '"1"' })).body.status).toBe('cancelled');
     const again = expectProblem(await asAlice(id, { status: 'cancelled' }), 409, 'illegal_transition');

@@ -22,7 +22,11 @@ async function place(caller: 'operator' | 'alice' | 'bob' = 'operator', more: ob
 
 describe('reading an order', () => {
   it('gives what placing it answered, with its version as entity tag', async () => {
-    const placed = await as('alice', 'POST', '/orders', { lines, priority: 'high', clientOrderId: 'Cart 4711' });
+    const placed = await as('alice', 'POST', '/orders', {
+      lines,
+      priority: 'high',
+      clientOrderId: 'Cart 4711',
+    });
     expect(placed.body).toMatchObject({ customerId: 'alice', priority: 'high', clientOrderId: 'Cart 4711' });
     const path = placed.headers.get('location')?.replace('/api/v1', '') ?? '';
     const read = await as('alice', 'GET', path);
@@ -53,27 +57,40 @@ describe('reading an order', () => {
     expect(await transitions('alice')).toEqual({ status: 'processing', version: 2, allowed: [] });
   });
 
-  it.each(['', '/status', '/transitions'])("that is another customer's, at …%s, finds nothing", async (part) => {
-    const id = await place('alice');
-    const refused = expectProblem(await as('bob', 'GET', `/orders/${id}${part}`), 404, 'not_found');
-    expect(refused.detail).toBe(`There is no order ${id}.`);
-    expect((await as('operator', 'GET', `/orders/${id}${part}`)).status).toBe(200);
-  });
-
-  it.each(['20261120-99999', '00000000-00000', '99999999-9999999999', '1', '20261120-1', 'X20261120-00001', '٢'])(
-    'with the number %s, which no order has, finds nothing',
-    async (id) => {
-      for (const part of ['', '/status', '/transitions', '/audit']) {
-        expectProblem(await as('operator', 'GET', `/orders/${encodeURIComponent(id)}${part}`), 404, 'not_found');
-      }
+  it.each(['', '/status', '/transitions'])(
+    "that is another customer's, at …%s, finds nothing",
+    async (part) => {
+      const id = await place('alice');
+      const refused = expectProblem(await as('bob', 'GET', `/orders/${id}${part}`), 404, 'not_found');
+      expect(refused.detail).toBe(`There is no order ${id}.`);
+      expect((await as('operator', 'GET', `/orders/${id}${part}`)).status).toBe(200);
     },
   );
+
+  it.each([
+    '20261120-99999',
+    '00000000-00000',
+    '99999999-9999999999',
+    '1',
+    '20261120-1',
+    'X20261120-00001',
+    '٢',
+  ])('with the number %s, which no order has, finds nothing', async (id) => {
+    for (const part of ['', '/status', '/transitions', '/audit']) {
+      expectProblem(
+        await as('operator', 'GET', `/orders/${encodeURIComponent(id)}${part}`),
+        404,
+        'not_found',
+      );
+    }
+  });
 });
 
 describe('the audit trail of an order', () => {
   it('has a row for each version, oldest first, with who, by which request and why', async () => {
     const body = { lines, customerId: 'alice' };
-    const id = (await daybook.api('POST', '/orders', { body, headers: { 'x-request-id': 'placing' } })).body.id;
+    const id = (await daybook.api('POST', '/orders', { body, headers: { 'x-request-id': 'placing' } })).body
+      .id;
     await daybook.api('PATCH', `/orders/${id}`, {
       token: daybook.tokens.alice,
       body: { status: 'cancelled', reason: 'Changed my mind' },
@@ -87,7 +104,9 @@ describe('the audit trail of an order', () => {
         {
           ...{ position: expect.stringMatching(/^\d+$/), ...order, version: 1, type: 'order.placed' },
           ...{ occurredAt: time, actor: 'operator-1', requestId: 'placing' },
-          data: { after: expect.objectContaining({ status: 'pending', customerId: 'alice', totalCents: 1250 }) },
+          data: {
+            after: expect.objectContaining({ status: 'pending', customerId: 'alice', totalCents: 1250 }),
+          },
         },
         {
           ...{ position: expect.stringMatching(/^\d+$/), ...order, version: 2, type: 'order.status_changed' },
@@ -106,8 +125,12 @@ describe('the audit trail of an order', () => {
       await move(id, 'pending');
     }
     const seen: number[] = [];
-    for (let cursor = ''; ; ) {
-      const { body } = await as('operator', 'GET', `/orders/${id}/audit?limit=3${cursor && `&cursor=${cursor}`}`);
+    for (let cursor = ''; ;) {
+      const { body } = await as(
+        'operator',
+        'GET',
+        `/orders/${id}/audit?limit=3${cursor && `&cursor=${cursor}`}`,
+      );
       seen.push(...body.data.map(({ version }: { version: number }) => version));
       if (body.nextCursor === null) break;
       cursor = body.nextCursor;
@@ -121,7 +144,7 @@ describe('the list of orders', () => {
   /** Follows the Link headers from `path` to the end; `between` runs after each page. */
   async function walk(path: string, token: string, between = async (): Promise<unknown> => undefined) {
     const ids: string[] = [];
-    for (let next: string | undefined = path; next !== undefined; ) {
+    for (let next: string | undefined = path; next !== undefined;) {
       const { body, headers }: TestResponse = await daybook.api('GET', next, { token });
       ids.push(...body.data.map(({ id }: { id: string }) => id));
       next = /^<\/api\/v1(.*)>; rel="next"$/.exec(headers.get('link') ?? '')?.[1];
@@ -131,8 +154,11 @@ describe('the list of orders', () => {
     return ids;
   }
   const everyId = async (condition = 'true') =>
-    (await daybook.database.query<{ id: string }>(`SELECT id::text FROM orders WHERE ${condition} ORDER BY id DESC`))
-      .map(({ id }) => `${id.slice(0, 8)}-${id.slice(-5)}`);
+    (
+      await daybook.database.query<{ id: string }>(
+        `SELECT id::text FROM orders WHERE ${condition} ORDER BY id DESC`,
+      )
+    ).map(({ id }) => `${id.slice(0, 8)}-${id.slice(-5)}`);
 
   beforeAll(async () => {
     await Promise.all(Array.from({ length: 25 }, (_, index) => place(index % 5 === 0 ? 'bob' : 'alice')));
@@ -151,18 +177,23 @@ describe('the list of orders', () => {
 
   it('gives whole orders, as reading them one by one does', async () => {
     const { data } = (await as('operator', 'GET', '/orders?limit=3')).body;
-    for (const order of data) expect((await as('operator', 'GET', `/orders/${order.id}`)).body).toEqual(order);
+    for (const order of data)
+      expect((await as('operator', 'GET', `/orders/${order.id}`)).body).toEqual(order);
   });
 
   it('loses and repeats nothing that was there when the walk began, while new orders are placed', async () => {
     const before = await everyId();
-    const walked = await walk('/orders?limit=4', daybook.tokens.operator, () => Promise.all([place(), place('bob')]));
+    const walked = await walk('/orders?limit=4', daybook.tokens.operator, () =>
+      Promise.all([place(), place('bob')]),
+    );
     expect(walked).toEqual(before);
     expect((await everyId()).length).toBeGreaterThan(before.length + 20);
   });
 
   it('shows customers their own orders only, whatever they filter by', async () => {
-    const [ofAlice, ofBob] = await Promise.all(['alice', 'bob'].map((name) => everyId(`customer_id = '${name}'`)));
+    const [ofAlice, ofBob] = await Promise.all(
+      ['alice', 'bob'].map((name) => everyId(`customer_id = '${name}'`)),
+    );
     expect(ofBob?.length).toBeGreaterThan(4);
     expect(await walk('/orders?limit=6', daybook.tokens.alice)).toEqual(ofAlice);
     expect(await walk('/orders?limit=2&customerId=bob', daybook.tokens.bob)).toEqual(ofBob);

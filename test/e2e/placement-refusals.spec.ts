@@ -11,8 +11,7 @@ afterAll(() => daybook.stop());
 const place = (body: object) => daybook.api('POST', '/orders', { body });
 const linesOf = (...quantities: [sku: string, quantity: number][]) =>
   quantities.map(([sku, quantity]) => ({ sku, quantity }));
-const levels = () =>
-  daybook.database.query('SELECT * FROM stock_levels ORDER BY product_id, warehouse_id');
+const levels = () => daybook.database.query('SELECT * FROM stock_levels ORDER BY product_id, warehouse_id');
 
 /** Runs what should be refused, and checks that neither an order nor a claim nor a journal row is left of it. */
 async function leavingNoTrace<T>(refused: () => Promise<T>): Promise<T> {
@@ -29,7 +28,11 @@ async function leavingNoTrace<T>(refused: () => Promise<T>): Promise<T> {
 
 describe('an order', () => {
   it('is refused as a whole when one line is short, and lists every line that is', async () => {
-    for (const [sku, stock] of [['PLENTY', 100], ['SHORT', 2], ['NONE', 0]] as const) {
+    for (const [sku, stock] of [
+      ['PLENTY', 100],
+      ['SHORT', 2],
+      ['NONE', 0],
+    ] as const) {
       await daybook.createProduct(sku, stock);
     }
     await leavingNoTrace(async () => {
@@ -65,7 +68,10 @@ describe('an order', () => {
       const refused = await place({ lines: linesOf(['DOLLAR', 1], ['DOLLAR', 1], ['EURO', 1]) });
       expect(expectInvalid(refused, 'lines[2].sku').detail).toContain('EUR');
     });
-    expect((await place({ lines: linesOf(['EURO', 2]) })).body).toMatchObject({ currency: 'EUR', totalCents: 200 });
+    expect((await place({ lines: linesOf(['EURO', 2]) })).body).toMatchObject({
+      currency: 'EUR',
+      totalCents: 200,
+    });
   });
 
   it('has a total of at most 2^53 - 1 cents, up to which a JSON number is exact', async () => {
@@ -87,7 +93,9 @@ describe('an order', () => {
   it('of unknown products names each of the lines', async () => {
     await daybook.createProduct('KNOWN', 5);
     await leavingNoTrace(async () => {
-      const refused = await place({ lines: linesOf(['GHOST', 1], ['KNOWN', 1], ['PHANTOM', 1], ['known', 1]) });
+      const refused = await place({
+        lines: linesOf(['GHOST', 1], ['KNOWN', 1], ['PHANTOM', 1], ['known', 1]),
+      });
       expectInvalid(refused, 'lines[0].sku', 'lines[2].sku', 'lines[3].sku');
     });
   });
@@ -113,9 +121,14 @@ describe('an order', () => {
 
   it('is one of as many as the stock suffices for when more come at once', async () => {
     await daybook.createProduct('RUSH', 30);
-    const answers = await Promise.all(Array.from({ length: 25 }, () => place({ lines: linesOf(['RUSH', 2]) })));
+    const answers = await Promise.all(
+      Array.from({ length: 25 }, () => place({ lines: linesOf(['RUSH', 2]) })),
+    );
     expect(answers.filter(({ status }) => status === 201)).toHaveLength(15);
     expect(answers.filter(({ body }) => body.code === 'insufficient_stock')).toHaveLength(10);
-    expect((await daybook.api('GET', '/products/RUSH/stock')).body).toMatchObject({ allocated: 30, available: 0 });
+    expect((await daybook.api('GET', '/products/RUSH/stock')).body).toMatchObject({
+      allocated: 30,
+      available: 0,
+    });
   });
 });

@@ -2,7 +2,21 @@ import { randomBytes } from 'node:crypto';
 
 import pg from 'pg';
 
-export const TEMPLATE = 'daybook_template';
+/** The template of this run; `_of_<process id>` tells later runs whether it is still needed. */
+export function nameTemplate(): string {
+  return `template_of_${process.pid}`;
+}
+
+/** Whether the process that made a test database still runs; undefined for a database that no test made. */
+export function isOwnerAlive(database: string): boolean | undefined {
+  const owner = /_of_(\d+)$/.exec(database)?.[1];
+  if (owner === undefined) return undefined;
+  try {
+    return process.kill(Number(owner), 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
 
 /** The same server, another database. */
 export function inDatabase(url: string, database: string): string {
@@ -22,14 +36,16 @@ export interface TestDatabase {
 
 export async function createTestDatabase(): Promise<TestDatabase> {
   const server = process.env['DAYBOOK_TEST_SERVER'];
-  if (server === undefined) throw new Error('The tests need the server that test/support/test-server.ts starts');
-  const name = `test_${randomBytes(6).toString('hex')}`;
-  await run(server, `CREATE DATABASE ${name} TEMPLATE ${TEMPLATE}`);
+  if (server === undefined)
+    throw new Error('The tests need the server that test/support/test-server.ts starts');
+  const name = `test_${randomBytes(6).toString('hex')}_of_${process.pid}`;
+  await run(server, `CREATE DATABASE ${name} TEMPLATE ${process.env['DAYBOOK_TEST_TEMPLATE']}`);
   const url = inDatabase(server, name);
   const pool = new pg.Pool({ connectionString: url, max: 4 });
   return {
     url,
-    query: async <Row>(text: string, values: unknown[] = []) => (await pool.query(text, values)).rows as Row[],
+    query: async <Row>(text: string, values: unknown[] = []) =>
+      (await pool.query(text, values)).rows as Row[],
     shiftTime: async (interval) => {
       await pool.query(`CREATE OR REPLACE FUNCTION business_now() RETURNS timestamptz LANGUAGE sql VOLATILE
         AS $$ SELECT clock_timestamp() + interval '${interval}' $$`);

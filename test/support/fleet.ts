@@ -44,7 +44,9 @@ export async function startFleet(environments: readonly NodeJS.ProcessEnv[]): Pr
       const codes = await Promise.all(servers.map((server) => server.end('SIGTERM')));
       await database.drop();
       if (codes.some((code) => code !== 0)) {
-        throw new Error(`The servers ended with ${codes.join()}:\n${servers.map(({ output }) => output()).join('\n')}`);
+        throw new Error(
+          `The servers ended with ${codes.join()}:\n${servers.map(({ output }) => output()).join('\n')}`,
+        );
       }
     },
   };

@@ -11,7 +11,8 @@ export interface Problem {
 }
 
 // A stack frame, a statement, a constraint: what an error of ours must never show to a client.
-const INTERNALS = /\bat [^"]*[(/][\w./-]+:\d+|node_modules|\b(SELECT|INSERT|UPDATE|DELETE)\b|_pkey|QueryFailed/;
+const INTERNALS =
+  /\bat [^"]*[(/][\w./-]+:\d+|node_modules|\b(SELECT|INSERT|UPDATE|DELETE)\b|_pkey|QueryFailed/;
 
 /** Checks that an answer is problem details (RFC 9457) with all members that ours have, and returns them. */
 export function expectProblem(response: TestResponse, status: number, code: string): Problem {

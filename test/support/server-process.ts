@@ -21,7 +21,13 @@ export interface ServerProcess {
 export async function startServerProcess(environment: NodeJS.ProcessEnv): Promise<ServerProcess> {
   const bundle = join(projectRoot(), 'dist/apps/api/main.js');
   const child = spawn(process.execPath, ['--enable-source-maps', bundle], {
-    env: { PATH: process.env['PATH'], PORT: '0', AUTH_JWT_SECRET: TEST_SECRET, LOG_LEVEL: 'warn', ...environment },
+    env: {
+      PATH: process.env['PATH'],
+      PORT: '0',
+      AUTH_JWT_SECRET: TEST_SECRET,
+      LOG_LEVEL: 'warn',
+      ...environment,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const exited = once(child, 'exit') as Promise<[number | null]>;
@@ -37,7 +43,9 @@ export async function startServerProcess(environment: NodeJS.ProcessEnv): Promis
   });
   const origin = await Promise.race([
     listening,
-    exited.then(([code]) => Promise.reject(new Error(`The server ended with ${code} before it listened:\n${output}`))),
+    exited.then(([code]) =>
+      Promise.reject(new Error(`The server ended with ${code} before it listened:\n${output}`)),
+    ),
   ]);
   return {
     origin,

@@ -1,30 +1,54 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { dataSourceOptions, type EmbeddedPostgres, migrate, startEmbeddedPostgres } from '@daybook/platform';
+import {
+  dataSourceOptions,
+  type EmbeddedPostgres,
+  migrate,
+  projectRoot,
+  startEmbeddedPostgres,
+} from '@daybook/platform';
 import { DataSource } from 'typeorm';
 
-import { inDatabase, TEMPLATE } from './database.js';
+import { inDatabase, isOwnerAlive, nameTemplate } from './database.js';
 
-let home: string;
 let server: EmbeddedPostgres;
 
-/** One PostgreSQL for all tests, with a migrated template that each test file's database is a copy of. */
+/**
+ * One PostgreSQL for all tests, with a migrated template that each test file's database is a copy of. It lives in the
+ * checkout, so that a run takes over what an interrupted one has left behind, and several runs can share it.
+ */
 export async function startServer(): Promise<void> {
-  home = await mkdtemp(join(tmpdir(), 'daybook-test-'));
+  const home = join(projectRoot(), '.daybook', 'test');
   server = await startEmbeddedPostgres({ home, durable: false, maxConnections: 400 });
+  const template = nameTemplate();
   process.env['DAYBOOK_TEST_SERVER'] = server.url;
-  const admin = await new DataSource(dataSourceOptions(server.url, 2)).initialize();
-  await admin.query(`CREATE DATABASE ${TEMPLATE}`);
-  await admin.destroy();
-  const template = await new DataSource(dataSourceOptions(inDatabase(server.url, TEMPLATE), 2)).initialize();
-  await migrate(template);
-  await template.destroy();
+  process.env['DAYBOOK_TEST_TEMPLATE'] = template;
+  await onDatabase(server.url, async (admin) => {
+    await dropAbandoned(admin);
+    await admin.query(`CREATE DATABASE ${template}`);
+  });
+  await onDatabase(inDatabase(server.url, template), migrate);
 }
 
 export async function stopServer(): Promise<void> {
+  const template = process.env['DAYBOOK_TEST_TEMPLATE'];
+  await onDatabase(server.url, (admin) => admin.query(`DROP DATABASE IF EXISTS ${template} WITH (FORCE)`));
   await server.stop();
-  await rm(home, { recursive: true, force: true });
 }
 
+/** Databases of runs that ended without cleaning up: their names tell the process that made them. */
+async function dropAbandoned(admin: DataSource): Promise<void> {
+  const rows = (await admin.query('SELECT datname AS name FROM pg_database')) as { name: string }[];
+  for (const { name } of rows) {
+    if (isOwnerAlive(name) === false) await admin.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+  }
+}
+
+async function onDatabase(url: string, work: (database: DataSource) => Promise<unknown>): Promise<void> {
+  const database = await new DataSource(dataSourceOptions(url, 2)).initialize();
+  try {
+    await work(database);
+  } finally {
+    await database.destroy();
+  }
+}

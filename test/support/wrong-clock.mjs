@@ -4,7 +4,8 @@ const RealDate = Date;
 const wrongNow = () => RealDate.now() + offsetMs;
 
 globalThis.Date = new Proxy(RealDate, {
-  construct: (target, args, newTarget) => Reflect.construct(target, args.length === 0 ? [wrongNow()] : args, newTarget),
+  construct: (target, args, newTarget) =>
+    Reflect.construct(target, args.length === 0 ? [wrongNow()] : args, newTarget),
   apply: () => new RealDate(wrongNow()).toString(),
   get: (target, property) => (property === 'now' ? wrongNow : Reflect.get(target, property)),
 });

@@ -4,6 +4,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import {
   createPino,
   type DaybookConfig,
+  NotFound,
   PinoLogger,
   ProblemDetailsFilter,
   ServerAdapter,
@@ -46,8 +47,8 @@ function serveHealthOnly(app: NestFastifyApplication): void {
   app
     .getHttpAdapter()
     .getInstance()
-    .addHook('onRequest', (request, reply, done) => {
+    .addHook('onRequest', (request, _reply, done) => {
       if (request.url.startsWith('/health/')) done();
-      else reply.callNotFound();
+      else done(new NotFound('There is nothing here.'));
     });
 }

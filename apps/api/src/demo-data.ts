@@ -1,7 +1,14 @@
 import type { INestApplication } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
+import { DataSource } from 'typeorm';
 
-import { AdjustStock, CreateProduct, CreateWarehouse } from '@daybook/inventory';
+import {
+  AdjustStock,
+  CreateProduct,
+  CreateWarehouse,
+  DuplicateSku,
+  DuplicateWarehouse,
+} from '@daybook/inventory';
 import { systemContext } from '@daybook/platform';
 
 /** SKU, name, price in cents, stock in the main and in the northern warehouse. */
@@ -28,19 +35,58 @@ const CATALOGUE: readonly (readonly [string, string, number, number, number])[] 
   ['GIFT-BOX', 'Gift box, empty', 350, 1000, 0],
 ];
 
-/** Fills an empty catalogue, through the same commands that clients use. */
+const MARK = 'demo_data';
+
+/** True for a catalogue that holds nothing but, perhaps, a part of the demo data: the first start may have been cut short. */
+export async function isDemoDataMissing(app: INestApplication): Promise<boolean> {
+  const [state] = (await app.get(DataSource).query(
+    `SELECT NOT EXISTS (SELECT FROM settings WHERE name = $1)
+       AND NOT EXISTS (SELECT FROM products WHERE sku <> ALL ($2::text[])) AS missing`,
+    [MARK, CATALOGUE.map(([sku]) => sku)],
+  )) as [{ missing: boolean }];
+  return state.missing;
+}
+
+/**
+ * Fills the catalogue, through the same commands that clients use, each with an idempotency key: a second run completes
+ * an interrupted one. What is there already by another hand is left as it is.
+ */
 export async function loadDemoData(app: INestApplication): Promise<void> {
   const commands = app.get(CommandBus);
   const context = systemContext('demo-data');
+  const claim = (key: string) => ({
+    caller: context.actor,
+    key: `demo-data/${key}`,
+    fingerprint: 'demo-data',
+  });
   const north = { code: 'north', name: 'Northern warehouse', priority: 200 };
-  await commands.execute(new CreateWarehouse(north, context));
+  await unlessPresent(commands.execute(new CreateWarehouse(north, context, claim(north.code))));
   await Promise.all(
     CATALOGUE.map(async ([sku, name, priceCents, inMain, inNorth]) => {
-      await commands.execute(new CreateProduct({ sku, name, priceCents }, context));
-      for (const [warehouse, quantityDelta] of [['main', inMain], ['north', inNorth]] as const) {
+      const product = new CreateProduct({ sku, name, priceCents }, context, claim(sku));
+      if (!(await unlessPresent(commands.execute(product)))) return;
+      for (const [warehouse, quantityDelta] of [
+        ['main', inMain],
+        ['north', inNorth],
+      ] as const) {
         if (quantityDelta === 0) continue;
-        await commands.execute(new AdjustStock({ sku, warehouse, quantityDelta, reason: 'received' }, context));
+        const received = { sku, warehouse, quantityDelta, reason: 'received' };
+        await commands.execute(new AdjustStock(received, context, claim(`${sku}/${warehouse}`)));
       }
     }),
   );
+  await app
+    .get(DataSource)
+    .query(`INSERT INTO settings VALUES ($1, 'loaded') ON CONFLICT DO NOTHING`, [MARK]);
+}
+
+/** False when somebody else has made it. */
+async function unlessPresent(creation: Promise<unknown>): Promise<boolean> {
+  try {
+    await creation;
+    return true;
+  } catch (error) {
+    if (error instanceof DuplicateSku || error instanceof DuplicateWarehouse) return false;
+    throw error;
+  }
 }

@@ -7,6 +7,8 @@ import { SignJWT } from 'jose';
 
 import { Forbidden, isLoopback } from '@daybook/platform';
 
+import { UnreadableSecret } from './start.errors.js';
+
 /** What lets a developer in without any configuration, on loopback only. */
 export interface DevelopmentAccess {
   readonly secret: string;
@@ -38,7 +40,10 @@ async function readOrMakeSecret(home: string): Promise<string> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
-  return readFile(path, 'utf8');
+  return readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EACCES') throw error;
+    throw new UnreadableSecret(path);
+  });
 }
 
 /**

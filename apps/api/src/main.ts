@@ -14,7 +14,7 @@ import {
 } from '@daybook/platform';
 
 import { createApp } from './create-app.js';
-import { loadDemoData } from './demo-data.js';
+import { isDemoDataMissing, loadDemoData } from './demo-data.js';
 import { openDevelopmentAccess } from './development-access.js';
 import { runDoctor } from './doctor/doctor.js';
 import { announceClosing, stopGracefully } from './shutdown.js';
@@ -45,7 +45,10 @@ async function run([command, ...words]: readonly string[]): Promise<void> {
 async function serve(given: DaybookConfig): Promise<void> {
   // From the beginning: Ctrl-C while PostgreSQL is starting must stop that too.
   const stopSignal = nextStopSignal();
-  const postgres = given.databaseUrl === undefined ? await startEmbeddedPostgres({ home }) : undefined;
+  const postgres =
+    given.databaseUrl === undefined
+      ? await startEmbeddedPostgres({ home, onUnexpectedExit: giveUp })
+      : undefined;
   try {
     const access = hasAuthConfiguration(given.auth) ? undefined : await openDevelopmentAccess(home);
     const config = {
@@ -56,7 +59,8 @@ async function serve(given: DaybookConfig): Promise<void> {
     const app = await createApp(config, access?.token);
     try {
       announceClosing(app);
-      if (config.loadDemoData ?? postgres?.created ?? false) await loadDemoData(app);
+      if (config.loadDemoData ?? (postgres !== undefined && (await isDemoDataMissing(app))))
+        await loadDemoData(app);
       await listen(app, config);
       greet(app, config, access?.token);
       await stopSignal;
@@ -80,6 +84,12 @@ function nextStopSignal(): Promise<void> {
     };
     process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
   });
+}
+
+/** Without its database the server cannot even stop gracefully. */
+function giveUp(error: Error): never {
+  process.stderr.write(`${error.message}\n`);
+  process.exit(1);
 }
 
 /** A port that was chosen is used or refused; the default one gives way to the next that is free. */

@@ -6,19 +6,36 @@ import { CannotExamine } from './doctor/examine.js';
 
 export class PortUnavailable extends Error {
   constructor(host: string, port: number, code: string) {
-    super(`Cannot listen on ${host}:${port}: ${code === 'EACCES' ? 'not allowed' : 'in use'}. Set PORT to another one.`);
+    super(
+      `Cannot listen on ${host}:${port}: ${code === 'EACCES' ? 'not allowed' : 'in use'}. Set PORT to another one.`,
+    );
+  }
+}
+
+export class UnreadableSecret extends Error {
+  constructor(path: string) {
+    super(`${path} belongs to another user. Set DAYBOOK_HOME to a folder of your own.`);
   }
 }
 
 export class UnknownCommand extends Error {
   constructor(command: string) {
-    super(`There is no command ${command}. Without one Daybook serves; \`doctor [--json]\` examines its database.`);
+    super(
+      `There is no command ${command}. Without one Daybook serves; \`doctor [--json]\` examines its database.`,
+    );
   }
 }
 
 /** True for errors whose message tells the operator all there is to know; of others the stack is shown. */
 export function isExpected(error: unknown): error is Error {
-  const types = [InvalidConfiguration, EmbeddedPostgresError, PortUnavailable, UnknownCommand, CannotExamine];
+  const types = [
+    InvalidConfiguration,
+    EmbeddedPostgresError,
+    PortUnavailable,
+    UnreadableSecret,
+    UnknownCommand,
+    CannotExamine,
+  ];
   const { code = '' } = error as NodeJS.ErrnoException;
   return types.some((type) => error instanceof type) || code.startsWith('ERR_PARSE_ARGS_');
 }

@@ -30,7 +30,11 @@ export class JournalEntryResponse {
     type: 'object',
     additionalProperties: true,
     description: '`before` and `after`, as far as they differ, and the reason given.',
-    example: { before: { status: 'pending' }, after: { status: 'cancelled' }, reason: 'The customer changed their mind' },
+    example: {
+      before: { status: 'pending' },
+      after: { status: 'cancelled' },
+      reason: 'The customer changed their mind',
+    },
   })
   readonly data!: object;
 }

@@ -37,18 +37,20 @@ export class GaplessIdGenerator extends IdGenerator {
     super();
   }
 
-  async issue(series: NumberSeries, count: number, manager: EntityManager): Promise<IssuedNumbers> {
+  protected async take(series: NumberSeries, count: number, manager: EntityManager): Promise<IssuedNumbers> {
     const values = [series.name, this.timezone, count];
     const [row] = await prepared<CounterRow>(manager, 'id-generator/gapless', ISSUE, values);
     if (row === undefined) throw new Error('The business clock gave no time');
     const { last } = row;
     if (last === null) {
       await this.prepare(series, row.day);
-      return this.issue(series, count, manager);
+      return this.take(series, count, manager);
     }
     return {
       at: new Date(row.at_ms).toISOString(),
-      numbers: Array.from({ length: count }, (_, i) => formatNumber(series.prefix, row.day, last - count + 1 + i)),
+      numbers: Array.from({ length: count }, (_, i) =>
+        formatNumber(series.prefix, row.day, last - count + 1 + i),
+      ),
     };
   }
 

@@ -1,6 +1,6 @@
 import { type DataSource, type EntityManager } from 'typeorm';
 
-import { inTransaction, prepared } from '@daybook/platform';
+import { inTransaction, prepared, RetryTransaction } from '@daybook/platform';
 
 import { formatNumber } from './business-number.js';
 import { highestStored, IdGenerator, type IssuedNumbers, type NumberSeries } from './id-generator.js';
@@ -31,13 +31,15 @@ export class SequenceIdGenerator extends IdGenerator {
     super();
   }
 
-  async issue(series: NumberSeries, count: number, manager: EntityManager): Promise<IssuedNumbers> {
+  protected async take(series: NumberSeries, count: number, manager: EntityManager): Promise<IssuedNumbers> {
     const rows = await this.nextNumbers(series, count, manager);
     const first = rows[0];
     if (first === undefined) throw new RangeError('count must be at least 1');
     if (first.n === null) {
       await this.prepare(series, first.day);
-      return this.issue(series, count, manager);
+      // PostgreSQL remembers until the end of the transaction that there was no such name: looking again would go on
+      // finding nothing, for ever.
+      throw new RetryTransaction(`The counter of ${first.day} has only just been made`, undefined);
     }
     const ordered = rows.map(({ n }) => Number(n)).sort((a, b) => a - b);
     return {

@@ -12,7 +12,9 @@ export class InsufficientStock extends DomainError {
   readonly status = 409;
 
   constructor(lines: readonly ShortLine[]) {
-    const shortages = lines.map(({ sku, requested, available }) => `${sku}: ${requested} requested, ${available} available`);
+    const shortages = lines.map(
+      ({ sku, requested, available }) => `${sku}: ${requested} requested, ${available} available`,
+    );
     super(`There is not enough stock: ${shortages.join('; ')}.`, { lines });
   }
 }

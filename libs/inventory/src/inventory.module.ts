@@ -4,7 +4,11 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { CONFIG, type DaybookConfig } from '@daybook/platform';
 
 import { AdjustStockHandler } from './adjust-stock/adjust-stock.command.js';
-import { ALLOCATION_STRATEGY, AllocateByPriority, AllocateFewestParcels } from './allocation/allocation-strategy.js';
+import {
+  ALLOCATION_STRATEGY,
+  AllocateByPriority,
+  AllocateFewestParcels,
+} from './allocation/allocation-strategy.js';
 import { CatalogueController } from './catalogue.controller.js';
 import { ChangeProductHandler } from './change-product/change-product.command.js';
 import { CreateProductHandler } from './create-product/create-product.command.js';

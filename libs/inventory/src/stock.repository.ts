@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 
-import { prepared } from '@daybook/platform';
+import { numberColumn, prepared, textColumn, textsIn } from '@daybook/platform';
 
 import type { ProductStock } from './allocation/stock-ledger.js';
 
@@ -48,7 +48,7 @@ const lockStock = (condition: string) => `
   WHERE ${condition}
   ORDER BY level.product_id, level.warehouse_id
   FOR NO KEY UPDATE OF level`;
-const LOCK_BY_SKU = lockStock('product.sku = ANY($1::text[])');
+const LOCK_BY_SKU = lockStock(`product.sku = ANY(${textsIn('$1')})`);
 const LOCK_BY_ID = lockStock('product.id = ANY($1::int[])');
 
 const APPLY_CHANGES = `
@@ -62,20 +62,22 @@ const APPLY_CHANGES = `
 
 const INSERT_MOVEMENTS = `
   INSERT INTO stock_movements (product_id, warehouse_id, kind, quantity_delta, reason, occurred_at)
-  SELECT movement.*, $6 FROM unnest($1::int[], $2::int[], $3::text[], $4::bigint[], $5::text[]) AS movement`;
+  SELECT movement.*, $6 FROM unnest($1::int[], $2::int[], ${textsIn('$3')}, $4::bigint[], ${textsIn('$5')}) AS movement`;
 
 /** The SQL of stock: lock, then change. Whoever changes stock has locked it in the same transaction. */
 @Injectable()
 export class StockRepository {
   /** Locks all levels of the products and reads them. Unknown SKUs are missing from the map. */
   async lockBySku(skus: readonly string[], manager: EntityManager): Promise<Map<string, ProductStock>> {
-    const rows = await prepared<LockedLevel>(manager, 'stock/lock-by-sku', LOCK_BY_SKU, [skus]);
+    const rows = await prepared<LockedLevel>(manager, 'stock/lock-by-sku', LOCK_BY_SKU, [textColumn(skus)]);
     return new Map(groupByProduct(rows).map((product) => [product.sku, product]));
   }
 
   /** Locks all levels of the products, for changes whose warehouses are known already. */
   async lockById(productIds: readonly number[], manager: EntityManager): Promise<Map<number, ProductStock>> {
-    const rows = await prepared<LockedLevel>(manager, 'stock/lock-by-id', LOCK_BY_ID, [productIds]);
+    const rows = await prepared<LockedLevel>(manager, 'stock/lock-by-id', LOCK_BY_ID, [
+      numberColumn(productIds),
+    ]);
     return new Map(groupByProduct(rows).map((product) => [product.productId, product]));
   }
 
@@ -84,23 +86,27 @@ export class StockRepository {
     const sums = sumPerLevel(changes);
     if (sums.length === 0) return;
     const rows = await prepared(manager, 'stock/apply-changes', APPLY_CHANGES, [
-      sums.map(({ productId }) => productId),
-      sums.map(({ warehouseId }) => warehouseId),
-      sums.map(({ onHandDelta }) => onHandDelta),
-      sums.map(({ reservedDelta }) => reservedDelta),
-      sums.map(({ allocatedDelta }) => allocatedDelta),
+      numberColumn(sums.map(({ productId }) => productId)),
+      numberColumn(sums.map(({ warehouseId }) => warehouseId)),
+      numberColumn(sums.map(({ onHandDelta }) => onHandDelta)),
+      numberColumn(sums.map(({ reservedDelta }) => reservedDelta)),
+      numberColumn(sums.map(({ allocatedDelta }) => allocatedDelta)),
     ]);
     if (rows.length !== sums.length) throw new Error('A stock change names a level that does not exist');
   }
 
-  async recordMovements(movements: readonly StockMovement[], at: Date, manager: EntityManager): Promise<void> {
+  async recordMovements(
+    movements: readonly StockMovement[],
+    at: Date,
+    manager: EntityManager,
+  ): Promise<void> {
     if (movements.length === 0) return;
     await prepared(manager, 'stock/record-movements', INSERT_MOVEMENTS, [
-      movements.map(({ productId }) => productId),
-      movements.map(({ warehouseId }) => warehouseId),
-      movements.map(({ kind }) => kind),
-      movements.map(({ quantityDelta }) => quantityDelta),
-      movements.map(({ reason }) => reason),
+      numberColumn(movements.map(({ productId }) => productId)),
+      numberColumn(movements.map(({ warehouseId }) => warehouseId)),
+      textColumn(movements.map(({ kind }) => kind)),
+      numberColumn(movements.map(({ quantityDelta }) => quantityDelta)),
+      textColumn(movements.map(({ reason }) => reason)),
       at,
     ]);
   }

@@ -31,7 +31,7 @@ export class OrderLineResponse {
   @Cents()
   readonly unitPriceCents!: number;
 
-  @Cents({ example: 2500 })
+  @Whole(0, Number.MAX_SAFE_INTEGER, { example: 2500 })
   readonly lineTotalCents!: number;
 
   @ApiProperty({ type: [AllocationResponse], description: 'Which warehouse sends how much.' })
@@ -57,7 +57,7 @@ export class OrderResponse {
   @Currency()
   readonly currency!: string;
 
-  @Cents({ example: 2500 })
+  @Whole(0, Number.MAX_SAFE_INTEGER, { example: 2500 })
   readonly totalCents!: number;
 
   @ApiProperty({ type: [OrderLineResponse] })
@@ -125,7 +125,10 @@ function toLineResponse({ sku, name, quantity, unitPriceCents, allocations }: Or
     quantity,
     unitPriceCents,
     lineTotalCents: quantity * unitPriceCents,
-    allocations: allocations.map(({ warehouse, quantity: allocated }) => ({ warehouse, quantity: allocated })),
+    allocations: allocations.map(({ warehouse, quantity: allocated }) => ({
+      warehouse,
+      quantity: allocated,
+    })),
   };
 }
 

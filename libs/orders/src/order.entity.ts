@@ -1,6 +1,11 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 
-import { type BusinessNumber, fromStoredNumber, type NumberSeries, toStoredNumber } from '@daybook/id-generator';
+import {
+  type BusinessNumber,
+  fromStoredNumber,
+  type NumberSeries,
+  toStoredNumber,
+} from '@daybook/id-generator';
 import type { Allocation } from '@daybook/inventory';
 
 import type { OrderStatus } from './order-status.js';

@@ -80,7 +80,12 @@ export class OrdersController {
   @ApiBody({ type: PlaceOrderRequest, examples: { order: { summary: 'Two teas', value: EXAMPLE_ORDER } } })
   @ApiCreated(OrderResponse, { versioned: true })
   @ApiIdempotent()
-  @ApiConflicts('insufficient_stock', 'product_inactive', 'duplicate_client_order_id', 'idempotency_in_flight')
+  @ApiConflicts(
+    'insufficient_stock',
+    'product_inactive',
+    'duplicate_client_order_id',
+    'idempotency_in_flight',
+  )
   @ApiErrors(404, 413, 415)
   place(
     @Body() body: PlaceOrderRequest,
@@ -93,7 +98,10 @@ export class OrdersController {
   @Post('bulk')
   @HttpCode(200)
   @ApiOperation({ summary: 'Place up to 500 orders, each on its own' })
-  @ApiBody({ type: PlaceOrdersInBulkRequest, examples: { orders: { summary: 'Two orders', value: EXAMPLE_ORDERS } } })
+  @ApiBody({
+    type: PlaceOrdersInBulkRequest,
+    examples: { orders: { summary: 'Two orders', value: EXAMPLE_ORDERS } },
+  })
   @ApiReplayable(BulkResultsResponse, 'One result per row, in order. Look at each: some may be refused.')
   @ApiIdempotent()
   @ApiErrors(413, 415)
@@ -141,7 +149,10 @@ export class OrdersController {
   @ApiOrderId()
   @ApiOkResponse({ type: OrderTransitionsResponse, description: 'The moves that the caller may make.' })
   @ApiErrors(404)
-  async transitions(@Param('id') id: string, @Context() context: RequestContext): Promise<OrderTransitionsResponse> {
+  async transitions(
+    @Param('id') id: string,
+    @Context() context: RequestContext,
+  ): Promise<OrderTransitionsResponse> {
     const { status, version } = await this.queries.execute(new GetOrder(id, context));
     const allowed = orderStatusMachine.allowed(status);
     return { status, version, allowed: allowed.filter((to) => isOperator(context) || to === 'cancelled') };

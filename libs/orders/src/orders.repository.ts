@@ -3,7 +3,14 @@ import { type EntityManager, In } from 'typeorm';
 
 import { fromStoredNumber, toStoredNumber } from '@daybook/id-generator';
 import type { Allocation } from '@daybook/inventory';
-import { prepared, RetryTransaction, violatesUnique } from '@daybook/platform';
+import {
+  numberColumn,
+  prepared,
+  RetryTransaction,
+  textColumn,
+  textsIn,
+  violatesUnique,
+} from '@daybook/platform';
 
 import { Order, type OrderId, type OrderLine } from './order.entity.js';
 
@@ -18,14 +25,15 @@ const INSERT_ORDERS = `
     INSERT INTO orders (id, customer_id, client_order_id, priority, currency, total_cents, processing_time_ms,
       status, placed_at, updated_at, version)
     SELECT placed.*, 'pending', $8, $8, 1
-    FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::int[]) AS placed),
+    FROM unnest($1::bigint[], ${textsIn('$2')}, ${textsIn('$3')}, ${textsIn('$4')}, ${textsIn('$5')}, $6::bigint[],
+      $7::int[]) AS placed),
   lines AS (
     INSERT INTO order_lines (order_id, line_no, product_id, name, quantity, unit_price_cents)
-    SELECT * FROM unnest($9::bigint[], $10::smallint[], $11::int[], $12::text[], $13::int[], $14::bigint[])),
+    SELECT * FROM unnest($9::bigint[], $10::smallint[], $11::int[], ${textsIn('$12')}, $13::int[], $14::bigint[])),
   named AS (
     INSERT INTO client_order_ids (customer_id, client_order_id, order_id)
     SELECT named.customer_id, named.client_order_id, named.id
-    FROM unnest($1::bigint[], $2::text[], $3::text[]) AS named (id, customer_id, client_order_id)
+    FROM unnest($1::bigint[], ${textsIn('$2')}, ${textsIn('$3')}) AS named (id, customer_id, client_order_id)
     WHERE named.client_order_id IS NOT NULL)
   INSERT INTO order_allocations (order_id, line_no, warehouse_id, quantity)
   SELECT * FROM unnest($15::bigint[], $16::smallint[], $17::int[], $18::int[])`;
@@ -33,7 +41,7 @@ const INSERT_ORDERS = `
 const FIND_CLIENT_ORDERS = `
   SELECT customer_id AS "customerId", client_order_id AS "clientOrderId", order_id::text AS stored
   FROM client_order_ids
-  JOIN unnest($1::text[], $2::text[]) AS wanted (customer_id, client_order_id) USING (customer_id, client_order_id)`;
+  JOIN unnest(${textsIn('$1')}, ${textsIn('$2')}) AS wanted (customer_id, client_order_id) USING (customer_id, client_order_id)`;
 
 const READ_LINES = `
   SELECT line.order_id::text, line.line_no, line.product_id AS "productId", product.sku, line.name, line.quantity,
@@ -51,7 +59,7 @@ const READ_ALLOCATIONS = `
 // Guarded by the version that was read under lock: a row that is not met means the lock did not hold.
 const UPDATE_STATUSES = `
   UPDATE orders SET status = change.status, version = change.version, updated_at = $5
-  FROM unnest($1::bigint[], $2::text[], $3::int[], $4::int[]) AS change (id, status, version, previous)
+  FROM unnest($1::bigint[], ${textsIn('$2')}, $3::int[], $4::int[]) AS change (id, status, version, previous)
   WHERE orders.id = change.id AND orders.version = change.previous
   RETURNING 1`;
 
@@ -64,33 +72,45 @@ interface LineKey {
   readonly line_no: number;
 }
 
+/** An order number that was issued is stored already; another transaction, with other numbers, may succeed. */
+export class OrderNumberTaken extends RetryTransaction {
+  constructor(cause: unknown) {
+    super('An order number was taken', cause);
+  }
+}
+
+// One statement writes to all of these, and any of them may be the first to notice.
+const NUMBER_KEYS = ['orders_pkey', 'order_lines_pkey', 'order_allocations_pkey'];
+
 /** The SQL of orders beyond a simple find: set-based writes, locks, and lines for many orders at once. */
 @Injectable()
 export class OrdersRepository {
   /**
    * Writes new orders with their lines, allocations and client order ids.
-   * @throws {RetryTransaction} when a number or a client order id was taken by another transaction meanwhile
+   * @throws {RetryTransaction} when a client order id was taken by another transaction meanwhile
+   * @throws {OrderNumberTaken} when one of the numbers is stored already
    */
   async insert(orders: readonly Order[], manager: EntityManager): Promise<void> {
     const [first] = orders;
     if (first === undefined) return;
     try {
       await prepared(manager, 'orders/insert', INSERT_ORDERS, [
-        orders.map(({ id }) => stored(id)),
-        orders.map(({ customerId }) => customerId),
-        orders.map(({ clientOrderId }) => clientOrderId),
-        orders.map(({ priority }) => priority),
-        orders.map(({ currency }) => currency),
-        orders.map(({ totalCents }) => totalCents),
-        orders.map(({ processingTimeMs }) => processingTimeMs),
+        numberColumn(orders.map(({ id }) => stored(id))),
+        textColumn(orders.map(({ customerId }) => customerId)),
+        textColumn(orders.map(({ clientOrderId }) => clientOrderId)),
+        textColumn(orders.map(({ priority }) => priority)),
+        textColumn(orders.map(({ currency }) => currency)),
+        numberColumn(orders.map(({ totalCents }) => totalCents)),
+        numberColumn(orders.map(({ processingTimeMs }) => processingTimeMs)),
         first.placedAt,
         ...lineColumns(orders),
         ...allocationColumns(orders),
       ]);
     } catch (error) {
-      if (violatesUnique(error, 'orders_pkey') || violatesUnique(error, 'client_order_ids_pkey')) {
-        throw new RetryTransaction('Another transaction took the order number or client order id first', error);
+      if (violatesUnique(error, 'client_order_ids_pkey')) {
+        throw new RetryTransaction('Another transaction took the client order id first', error);
       }
+      if (NUMBER_KEYS.some((key) => violatesUnique(error, key))) throw new OrderNumberTaken(error);
       throw error;
     }
   }
@@ -105,7 +125,10 @@ export class OrdersRepository {
       manager,
       'orders/find-client-orders',
       FIND_CLIENT_ORDERS,
-      [keys.map(({ customerId }) => customerId), keys.map(({ clientOrderId }) => clientOrderId)],
+      [
+        textColumn(keys.map(({ customerId }) => customerId)),
+        textColumn(keys.map(({ clientOrderId }) => clientOrderId)),
+      ],
     );
     return rows.map((row) => ({ ...row, orderId: fromStoredNumber(row.stored) }));
   }
@@ -144,10 +167,10 @@ export class OrdersRepository {
     manager: EntityManager,
   ): Promise<void> {
     const rows = await prepared(manager, 'orders/update-statuses', UPDATE_STATUSES, [
-      changes.map(({ order }) => stored(order.id)),
-      changes.map(({ order }) => order.status),
-      changes.map(({ order }) => order.version),
-      changes.map(({ previousVersion }) => previousVersion),
+      numberColumn(changes.map(({ order }) => stored(order.id))),
+      textColumn(changes.map(({ order }) => order.status)),
+      numberColumn(changes.map(({ order }) => order.version)),
+      numberColumn(changes.map(({ previousVersion }) => previousVersion)),
       updatedAt,
     ]);
     if (rows.length !== changes.length) {
@@ -186,28 +209,30 @@ function toLine(
   return { productId, sku, name, quantity, unitPriceCents, allocations };
 }
 
-function lineColumns(orders: readonly Order[]): unknown[][] {
-  const rows = orders.flatMap(({ id, lines }) => lines.map((line, index) => ({ id, lineNo: index + 1, line })));
+function lineColumns(orders: readonly Order[]): string[] {
+  const rows = orders.flatMap(({ id, lines }) =>
+    lines.map((line, index) => ({ id, lineNo: index + 1, line })),
+  );
   return [
-    rows.map(({ id }) => stored(id)),
-    rows.map(({ lineNo }) => lineNo),
-    rows.map(({ line }) => line.productId),
-    rows.map(({ line }) => line.name),
-    rows.map(({ line }) => line.quantity),
-    rows.map(({ line }) => line.unitPriceCents),
+    numberColumn(rows.map(({ id }) => stored(id))),
+    numberColumn(rows.map(({ lineNo }) => lineNo)),
+    numberColumn(rows.map(({ line }) => line.productId)),
+    textColumn(rows.map(({ line }) => line.name)),
+    numberColumn(rows.map(({ line }) => line.quantity)),
+    numberColumn(rows.map(({ line }) => line.unitPriceCents)),
   ];
 }
 
-function allocationColumns(orders: readonly Order[]): unknown[][] {
+function allocationColumns(orders: readonly Order[]): string[] {
   const rows = orders.flatMap(({ id, lines }) =>
     lines.flatMap(({ allocations }, index) =>
       allocations.map((allocation) => ({ id, lineNo: index + 1, allocation })),
     ),
   );
   return [
-    rows.map(({ id }) => stored(id)),
-    rows.map(({ lineNo }) => lineNo),
-    rows.map(({ allocation }) => allocation.warehouseId),
-    rows.map(({ allocation }) => allocation.quantity),
+    numberColumn(rows.map(({ id }) => stored(id))),
+    numberColumn(rows.map(({ lineNo }) => lineNo)),
+    numberColumn(rows.map(({ allocation }) => allocation.warehouseId)),
+    numberColumn(rows.map(({ allocation }) => allocation.quantity)),
   ];
 }

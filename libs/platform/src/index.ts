@@ -10,6 +10,7 @@ export {
   type LogLevel,
   type ProcessRole,
 } from './config/config.js';
+export { numberColumn, textColumn, textsIn } from './database/columns.js';
 export { dataSourceOptions } from './database/data-source-options.js';
 export { isLockTimeout, violatesUnique } from './database/database-errors.js';
 export { migrate } from './database/migrations.js';
@@ -75,8 +76,17 @@ export {
   systemContext,
 } from './http/request-context.js';
 export { ServerAdapter } from './http/server-adapter.js';
-export { canonicalJson, fingerprint, type IdempotencyClaim, IdempotencyStore } from './idempotency/idempotency.js';
+export {
+  canonicalJson,
+  fingerprint,
+  type IdempotencyClaim,
+  IdempotencyStore,
+} from './idempotency/idempotency.js';
 export { createPino, PinoLogger } from './logging/pino-logger.js';
 export { PlatformModule } from './platform.module.js';
-export { IllegalTransition, StateMachine, type StateMachineDefinition } from './state-machine/state-machine.js';
+export {
+  IllegalTransition,
+  StateMachine,
+  type StateMachineDefinition,
+} from './state-machine/state-machine.js';
 export { type WriteBatch, type WriteCommand, WritePath, type Written } from './write-path/write-path.js';

@@ -40,7 +40,8 @@ export class ListEntityEventsHandler implements IQueryHandler<ListEntityEvents> 
       'occurredAt'
     > & { occurredAt: Date })[];
     // Whatever exists was once placed or created, and that is in its journal.
-    if (rows.length === 0 && cursor === undefined) throw new NotFound(`There is no ${entityType} ${entityId}.`);
+    if (rows.length === 0 && cursor === undefined)
+      throw new NotFound(`There is no ${entityType} ${entityId}.`);
     const entries = rows.map((row) => ({ ...row, occurredAt: row.occurredAt.toISOString() }));
     return toPage(entries, limit, (last) => this.cursors.encode(list, [last.version as number]));
   }

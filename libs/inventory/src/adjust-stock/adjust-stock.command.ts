@@ -77,7 +77,15 @@ export class AdjustStockHandler implements ICommandHandler<AdjustStock> {
     const movement = [...place, movementKind(reason), quantityDelta, reason, occurredAt];
     const [{ id }] = (await manager.query(RECORD, movement)) as [{ id: string }];
     const response: StockAdjustmentResponse = {
-      id, sku, warehouse, quantityDelta, reason, onHand, reserved, allocated, available,
+      id,
+      sku,
+      warehouse,
+      quantityDelta,
+      reason,
+      onHand,
+      reserved,
+      allocated,
+      available,
       occurredAt: occurredAt.toISOString(),
     };
     const change = { before: { onHand: level.on_hand }, after: { onHand }, reason };
@@ -92,7 +100,11 @@ function movementKind(reason: string): 'received' | 'returned' | 'adjusted' {
   return reason === 'received' || reason === 'returned' ? reason : 'adjusted';
 }
 
-async function unknownPlace(sku: string, warehouse: string, manager: EntityManager): Promise<ValidationFailed> {
+async function unknownPlace(
+  sku: string,
+  warehouse: string,
+  manager: EntityManager,
+): Promise<ValidationFailed> {
   const rows = (await manager.query('SELECT 1 FROM products WHERE sku = $1', [sku])) as unknown[];
   return rows.length === 0
     ? new ValidationFailed([{ path: 'sku', message: `is no known product: ${sku}` }])

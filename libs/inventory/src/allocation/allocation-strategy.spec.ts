@@ -91,8 +91,8 @@ describe('fewest parcels', () => {
 
 describe.each([
   ['by priority', new AllocateByPriority()],
-  ['fewest parcels', new AllocateFewestParcels()],
-])('any order that the stock suffices for, allocated %s', (_, strategy) => {
+  ['into the fewest parcels', new AllocateFewestParcels()],
+])('any order, allocated %s,', (_, strategy) => {
   const warehouses = [1, 2, 3];
   const anyStock = fc.array(fc.array(fc.nat(6), { minLength: 3, maxLength: 3 }), {
     minLength: 2,
@@ -149,6 +149,10 @@ describe.each([
     );
   });
 
+  it('is refused rather than filled from nothing when the caller was wrong and the stock does not suffice', () => {
+    expect(() => allocate(strategy, { 1: { 1: 1, 2: 1 } }, [1, 3])).toThrow(RangeError);
+  });
+
   it('gets no line from one warehouse twice', () => {
     fc.assert(
       fc.property(anyStock, anyDemands, (rows, demands) => {
@@ -177,8 +181,4 @@ it('fewest parcels sends a single parcel whenever one warehouse has the whole or
       expect(parcels.size).toBe(1);
     }),
   );
-});
-
-it.each([new AllocateByPriority(), new AllocateFewestParcels()])('%p refuses to invent stock', (strategy) => {
-  expect(() => allocate(strategy, { 1: { 1: 1, 2: 1 } }, [1, 3])).toThrow(RangeError);
 });

@@ -43,7 +43,8 @@ export class AllocateFewestParcels implements AllocationStrategy {
     return demands.map((demand) => {
       const levels = ledger.levelsOf(demand.productId);
       const single = levels.find(
-        ({ warehouseId, available }) => warehouseId === (whole ?? warehouseId) && available >= demand.quantity,
+        ({ warehouseId, available }) =>
+          warehouseId === (whole ?? warehouseId) && available >= demand.quantity,
       );
       return takeInOrder(demand, single ? [single] : levels, ledger);
     });
@@ -52,10 +53,13 @@ export class AllocateFewestParcels implements AllocationStrategy {
   /** The best warehouse that can give all lines, summed per product. */
   private findForAll(demands: readonly Demand[], ledger: StockLedger): number | undefined {
     const totals = new Map<number, number>();
-    for (const { productId, quantity } of demands) totals.set(productId, (totals.get(productId) ?? 0) + quantity);
+    for (const { productId, quantity } of demands)
+      totals.set(productId, (totals.get(productId) ?? 0) + quantity);
     const canGive = (warehouseId: number) =>
       [...totals].every(([productId, quantity]) =>
-        ledger.levelsOf(productId).some((level) => level.warehouseId === warehouseId && level.available >= quantity),
+        ledger
+          .levelsOf(productId)
+          .some((level) => level.warehouseId === warehouseId && level.available >= quantity),
       );
     const candidates = demands[0] === undefined ? [] : ledger.levelsOf(demands[0].productId);
     return candidates.find(({ warehouseId }) => canGive(warehouseId))?.warehouseId;

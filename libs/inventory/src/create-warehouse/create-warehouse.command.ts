@@ -52,7 +52,9 @@ export class CreateWarehouseHandler implements ICommandHandler<CreateWarehouse> 
     }
     return {
       answer: Answer.created(toWarehouseResponse(warehouse), '/api/v1/warehouses'),
-      events: [new WarehouseCreated(code, 1, createdAt.toISOString(), context, { after: { name, priority } })],
+      events: [
+        new WarehouseCreated(code, 1, createdAt.toISOString(), context, { after: { name, priority } }),
+      ],
     };
   }
 }

@@ -24,7 +24,10 @@ export class ListProductsHandler implements IQueryHandler<ListProducts> {
   async execute({ input }: ListProducts): Promise<Page<Product>> {
     const { sku, text, limit = 50, cursor } = input;
     const list = { list: 'products', sku: sku ?? null, text: text ?? null };
-    const query = this.database.manager.createQueryBuilder(Product, 'product').orderBy('product.sku').take(limit + 1);
+    const query = this.database.manager
+      .createQueryBuilder(Product, 'product')
+      .orderBy('product.sku')
+      .take(limit + 1);
     if (sku !== undefined) query.andWhere('starts_with(product.sku, :sku)', { sku });
     if (text !== undefined) query.andWhere('strpos(lower(product.name), lower(:text)) > 0', { text });
     if (cursor !== undefined) {

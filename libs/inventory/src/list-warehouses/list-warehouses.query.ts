@@ -23,8 +23,13 @@ export class ListWarehousesHandler implements IQueryHandler<ListWarehouses> {
 
   async execute({ input: { limit = 50, cursor } }: ListWarehouses): Promise<Page<Warehouse>> {
     const list = { list: 'warehouses' };
-    const where = cursor === undefined ? {} : { code: MoreThan(String(this.cursors.decode(list, cursor)[0])) };
-    const rows = await this.database.manager.find(Warehouse, { where, order: { code: 'ASC' }, take: limit + 1 });
+    const where =
+      cursor === undefined ? {} : { code: MoreThan(String(this.cursors.decode(list, cursor)[0])) };
+    const rows = await this.database.manager.find(Warehouse, {
+      where,
+      order: { code: 'ASC' },
+      take: limit + 1,
+    });
     return toPage(rows, limit, (last) => this.cursors.encode(list, [last.code]));
   }
 }

@@ -50,7 +50,9 @@ export class ChangeOrderStatusHandler implements ICommandHandler<ChangeOrderStat
     private readonly orders: OrdersRepository,
     @Inject(ALLOCATION_STRATEGY) private readonly strategy: AllocationStrategy,
   ) {
-    this.groupCommit = writePath.group<ChangeOrderStatus>((commands, manager) => this.change(commands, manager));
+    this.groupCommit = writePath.group<ChangeOrderStatus>((commands, manager) =>
+      this.change(commands, manager),
+    );
   }
 
   async execute(command: ChangeOrderStatus): Promise<Answer> {
@@ -95,7 +97,9 @@ export class ChangeOrderStatusHandler implements ICommandHandler<ChangeOrderStat
       order,
       previousVersion: before.get(order.id)?.version as number,
     }));
-    const allocatedAnew = changes.filter(({ isAllocatedAnew }) => isAllocatedAnew).map(({ order }) => order.id);
+    const allocatedAnew = changes
+      .filter(({ isAllocatedAnew }) => isAllocatedAnew)
+      .map(({ order }) => order.id);
     await this.orders.updateStatuses(versions, updatedAt, manager);
     await this.orders.replaceAllocations(
       [...new Set(allocatedAnew)].map((id) => after.get(id) as Order),

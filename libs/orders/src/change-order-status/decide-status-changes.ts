@@ -63,8 +63,11 @@ function findRefusal(request: StatusChangeRequest, order: Order): DomainError | 
     if (order.customerId !== customerId) return unknownOrder(request.orderId);
     if (to !== 'cancelled') return new Forbidden('Customers can only cancel their orders.');
   }
-  if (expectedVersion !== undefined && expectedVersion !== order.version) return new VersionConflict(order.version);
-  return orderStatusMachine.isAllowed(order.status, to) ? undefined : orderStatusMachine.refusal(order.status, to);
+  if (expectedVersion !== undefined && expectedVersion !== order.version)
+    return new VersionConflict(order.version);
+  return orderStatusMachine.isAllowed(order.status, to)
+    ? undefined
+    : orderStatusMachine.refusal(order.status, to);
 }
 
 function move(
@@ -75,13 +78,23 @@ function move(
   updatedAt: Date,
 ): StatusChange | DomainError {
   const moved = { ...order, status: to, version: order.version + 1, updatedAt };
-  const change = { from: order.status, order: moved, stockChanges: [], movements: [], isAllocatedAnew: false };
+  const change = {
+    from: order.status,
+    order: moved,
+    stockChanges: [],
+    movements: [],
+    isAllocatedAnew: false,
+  };
   switch (stockEffect(order.status, to)) {
     case 'none':
       return change;
     case 'give-back': {
-      for (const { productId, warehouseId, quantity } of claimsOf(order)) ledger.giveBack(productId, warehouseId, quantity);
-      return { ...change, stockChanges: claimsOf(order).map((claim) => ({ ...claim, allocatedDelta: -claim.quantity })) };
+      for (const { productId, warehouseId, quantity } of claimsOf(order))
+        ledger.giveBack(productId, warehouseId, quantity);
+      return {
+        ...change,
+        stockChanges: claimsOf(order).map((claim) => ({ ...claim, allocatedDelta: -claim.quantity })),
+      };
     }
     case 'ship':
       return {

@@ -31,7 +31,10 @@ export class ListOrdersHandler implements IQueryHandler<ListOrders> {
     const owner = isOperator(context) ? null : context.actor;
     const list = { list: 'orders', owner, customerId: customerId ?? null };
     const { manager } = this.database;
-    const query = manager.createQueryBuilder(Order, 'placed').orderBy('placed.id', 'DESC').take(limit + 1);
+    const query = manager
+      .createQueryBuilder(Order, 'placed')
+      .orderBy('placed.id', 'DESC')
+      .take(limit + 1);
     if (owner !== null) query.andWhere('placed.customer_id = :owner', { owner });
     if (customerId !== undefined) query.andWhere('placed.customer_id = :customerId', { customerId });
     if (cursor !== undefined) {

@@ -79,7 +79,8 @@ function decideOne(
   const unknown: FieldError[] = [];
   for (const [index, { sku, quantity }] of lines.entries()) {
     const product = products.get(sku);
-    if (product === undefined) unknown.push({ path: `lines[${index}].sku`, message: `is no known product: ${sku}` });
+    if (product === undefined)
+      unknown.push({ path: `lines[${index}].sku`, message: `is no known product: ${sku}` });
     else ordered.push({ ...product, quantity });
   }
   if (unknown.length > 0) return new ValidationFailed(unknown);
@@ -89,7 +90,9 @@ function decideOne(
   if (short.length > 0) return new InsufficientStock(short);
   const totalCents = ordered.reduce((sum, { priceCents, quantity }) => sum + priceCents * quantity, 0);
   if (!Number.isSafeInteger(totalCents)) {
-    return new ValidationFailed([{ path: 'lines', message: 'come to a total that is too large to be exact' }]);
+    return new ValidationFailed([
+      { path: 'lines', message: 'come to a total that is too large to be exact' },
+    ]);
   }
   const allocations = strategy.allocate(ordered, ledger);
   return {

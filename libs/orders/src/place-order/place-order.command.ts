@@ -25,7 +25,7 @@ import { orderStatusMachine } from '../order-status.js';
 import { type Order, ORDER_SERIES, type OrderId } from '../order.entity.js';
 import { DuplicateClientOrderId } from '../order.errors.js';
 import { OrderPlaced } from '../order.events.js';
-import { OrdersRepository } from '../orders.repository.js';
+import { OrderNumberTaken, OrdersRepository } from '../orders.repository.js';
 import {
   clientOrderName,
   decidePlacement,
@@ -94,7 +94,10 @@ export class PlaceOrderHandler implements ICommandHandler<PlaceOrder> {
     };
   }
 
-  private async findNames(requests: readonly PlacementRequest[], manager: EntityManager): Promise<Map<string, OrderId>> {
+  private async findNames(
+    requests: readonly PlacementRequest[],
+    manager: EntityManager,
+  ): Promise<Map<string, OrderId>> {
     const keys = requests.flatMap(({ customerId, clientOrderId }) =>
       clientOrderId === undefined ? [] : [{ customerId, clientOrderId }],
     );
@@ -108,13 +111,20 @@ export class PlaceOrderHandler implements ICommandHandler<PlaceOrder> {
     decisions: readonly PlacementDecision[],
     manager: EntityManager,
   ): Promise<Map<number, Order>> {
-    const accepted = [...decisions.entries()].filter((entry): entry is [number, Placement] => isPlacement(entry[1]));
+    const accepted = [...decisions.entries()].filter((entry): entry is [number, Placement] =>
+      isPlacement(entry[1]),
+    );
     if (accepted.length === 0) return new Map();
     const { numbers, at } = await this.idGenerator.issue(ORDER_SERIES, accepted.length, manager);
     const placedAt = new Date(at);
     return new Map(
       accepted.map(([index, placement], position) => {
-        const order = newOrder(numbers[position] as OrderId, placedAt, commands[index] as PlaceOrder, placement);
+        const order = newOrder(
+          numbers[position] as OrderId,
+          placedAt,
+          commands[index] as PlaceOrder,
+          placement,
+        );
         return [index, order];
       }),
     );
@@ -123,11 +133,24 @@ export class PlaceOrderHandler implements ICommandHandler<PlaceOrder> {
   private async write(orders: readonly Order[], manager: EntityManager): Promise<void> {
     const claims = orders.flatMap(({ lines }) =>
       lines.flatMap(({ productId, allocations }) =>
-        allocations.map(({ warehouseId, quantity }) => ({ productId, warehouseId, allocatedDelta: quantity })),
+        allocations.map(({ warehouseId, quantity }) => ({
+          productId,
+          warehouseId,
+          allocatedDelta: quantity,
+        })),
       ),
     );
-    await this.orders.insert(orders, manager);
+    await this.insert(orders, manager);
     await this.stock.applyChanges(claims, manager);
+  }
+
+  private async insert(orders: readonly Order[], manager: EntityManager): Promise<void> {
+    try {
+      await this.orders.insert(orders, manager);
+    } catch (error) {
+      if (error instanceof OrderNumberTaken) this.idGenerator.distrust(ORDER_SERIES, (orders[0] as Order).id);
+      throw error;
+    }
   }
 }
 
@@ -139,7 +162,12 @@ function isPlacement(decision: PlacementDecision): decision is Placement {
   return !(decision instanceof DomainError) && !(decision instanceof NamedTwice);
 }
 
-function newOrder(id: OrderId, placedAt: Date, { customerId, input }: PlaceOrder, placement: Placement): Order {
+function newOrder(
+  id: OrderId,
+  placedAt: Date,
+  { customerId, input }: PlaceOrder,
+  placement: Placement,
+): Order {
   const { clientOrderId = null, priority = 'normal', processingTimeMs = null } = input;
   return {
     id,

@@ -22,7 +22,9 @@ export class PlaceOrderRequest {
     maxItems: 100,
     description: 'What is ordered. Either this or `reservationId`.',
   })
-  @ValidateIf((request: PlaceOrderRequest) => request.reservationId === undefined || request.lines !== undefined)
+  @ValidateIf(
+    (request: PlaceOrderRequest) => request.reservationId === undefined || request.lines !== undefined,
+  )
   @IsArray({ message: '$property must be a list of 1 to 100 lines, unless reservationId is given' })
   @ArrayMinSize(1, { message: '$property must have at least 1 line' })
   @ArrayMaxSize(100, { message: '$property must have at most 100 lines' })
@@ -39,7 +41,10 @@ export class PlaceOrderRequest {
   @Text(64, { optional: true, description: 'Your own name for the order, unique per customer.' })
   readonly clientOrderId?: string;
 
-  @Whole(0, 600_000, { optional: true, description: 'How long the simulated processor takes, in milliseconds.' })
+  @Whole(0, 600_000, {
+    optional: true,
+    description: 'How long the simulated processor takes, in milliseconds.',
+  })
   readonly processingTimeMs?: number;
 
   @Text(255, { optional: true, description: 'Operators only: whose order this is. Default: the caller.' })

@@ -59,7 +59,9 @@ export class PlaceOrdersInBulkHandler implements ICommandHandler<PlaceOrdersInBu
    */
   async execute({ input, context, idempotency }: PlaceOrdersInBulk): Promise<Answer> {
     if (idempotency !== undefined) {
-      const [known] = await inTransaction(this.database, (manager) => this.idempotency.find(manager, [idempotency]));
+      const [known] = await inTransaction(this.database, (manager) =>
+        this.idempotency.find(manager, [idempotency]),
+      );
       if (known instanceof DomainError) throw known;
       if (known !== undefined) return known;
     }
@@ -82,11 +84,14 @@ export class PlaceOrdersInBulkHandler implements ICommandHandler<PlaceOrdersInBu
     try {
       const { idempotencyKey, ...order } = parseInput(BulkOrderRequest, row, `orders[${index}]`);
       const key = idempotencyKey ?? (bulk && `${bulk.key}/${index}`);
-      const claim = key === undefined ? undefined : {
-        caller: context.actor,
-        key,
-        fingerprint: fingerprint(SINGLE_ORDER_ROUTE, order),
-      };
+      const claim =
+        key === undefined
+          ? undefined
+          : {
+              caller: context.actor,
+              key,
+              fingerprint: fingerprint(SINGLE_ORDER_ROUTE, order),
+            };
       return { answer: await this.commands.execute(new PlaceOrder(order, context, claim)) };
     } catch (error) {
       if (error instanceof DomainError) return { refusal: error };

@@ -18,7 +18,11 @@ export const Roles = (...roles: [Role, ...Role[]]) => SetMetadata(ACCESS, roles)
 export const Public = () => SetMetadata(ACCESS, 'public');
 
 /** What a route declares for itself or by its controller; undefined when neither does. */
-export function declaredAccess(reflector: Reflector, handler: Function, controller: Type): Access | undefined {
+export function declaredAccess(
+  reflector: Reflector,
+  handler: Function,
+  controller: Type,
+): Access | undefined {
   return reflector.getAllAndOverride<Access | undefined>(ACCESS, [handler, controller]);
 }
 
@@ -34,7 +38,8 @@ export class AuthGuard implements CanActivate {
   canActivate(execution: ExecutionContext): boolean | Promise<boolean> {
     const access = declaredAccess(this.reflector, execution.getHandler(), execution.getClass());
     if (access === 'public') return true;
-    if (access === undefined) throw new Error(`${execution.getHandler().name} does not declare who may call it`);
+    if (access === undefined)
+      throw new Error(`${execution.getHandler().name} does not declare who may call it`);
     const request = execution.switchToHttp().getRequest<AuthenticatedRequest>();
     const caller = this.tokens.verify(bearerToken(request.headers.authorization));
     if (caller instanceof Promise) return caller.then((known) => this.admit(request, known, access));
@@ -52,6 +57,7 @@ export class AuthGuard implements CanActivate {
 
 function bearerToken(header: string | undefined): string {
   const token = /^Bearer +([\w.~+/-]+=*) *$/i.exec(header ?? '')?.[1];
-  if (token === undefined) throw new Unauthenticated('A bearer token is needed: Authorization: Bearer <JWT>.');
+  if (token === undefined)
+    throw new Unauthenticated('A bearer token is needed: Authorization: Bearer <JWT>.');
   return token;
 }

@@ -10,7 +10,9 @@ const CALLERS = 100_000;
 /** Counts each caller's requests in windows of one minute. Per process: N replicas allow N times the limit. */
 @Injectable()
 export class RateLimiter {
-  private readonly windows = new LRUCache<string, { requests: number; readonly endsAt: number }>({ max: CALLERS });
+  private readonly windows = new LRUCache<string, { requests: number; readonly endsAt: number }>({
+    max: CALLERS,
+  });
   private readonly limit: number;
 
   constructor(@Inject(CONFIG) config: DaybookConfig) {

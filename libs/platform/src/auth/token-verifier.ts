@@ -54,14 +54,16 @@ function makeCheck(auth: AuthConfig): (token: string) => Promise<JWTPayload> {
     const findKey: JWTVerifyGetKey = (header, token) => keys(header, token).catch(blameKeyServer);
     return async (token) => (await jwtVerify(token, findKey, { ...claims, algorithms: ASYMMETRIC })).payload;
   }
-  if (auth.jwtSecret === undefined) throw new Error('Without AUTH_JWT_SECRET or AUTH_JWKS_URL nobody can be let in');
+  if (auth.jwtSecret === undefined)
+    throw new Error('Without AUTH_JWT_SECRET or AUTH_JWKS_URL nobody can be let in');
   const secret = new TextEncoder().encode(auth.jwtSecret);
   return async (token) => (await jwtVerify(token, secret, { ...claims, algorithms: SYMMETRIC })).payload;
 }
 
 /** A key that the server does not know is the token's fault; not to get its keys, or not to understand them, is not. */
 function blameKeyServer(error: unknown): never {
-  if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys) throw error;
+  if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys)
+    throw error;
   const refusal = new Overloaded('The server of the token keys cannot be reached.');
   refusal.cause = error;
   throw refusal;
@@ -74,7 +76,13 @@ function refuse(error: unknown): never {
 }
 
 function toCaller({ sub, roles }: JWTPayload): Caller {
-  if (typeof sub !== 'string' || sub === '' || sub.length > 255 || /\p{Cc}/u.test(sub) || !sub.isWellFormed()) {
+  if (
+    typeof sub !== 'string' ||
+    sub === '' ||
+    sub.length > 255 ||
+    /\p{Cc}/u.test(sub) ||
+    !sub.isWellFormed()
+  ) {
     throw new Unauthenticated('The token has no usable subject (sub).');
   }
   const claimed: unknown[] = Array.isArray(roles) ? roles : [];

@@ -58,9 +58,15 @@ export function loadConfig(environment: NodeJS.ProcessEnv): DaybookConfig {
     roles: read.roles('DAYBOOK_ROLES'),
     businessTimezone: read.text('BUSINESS_TIMEZONE', 'UTC', isTimezone, 'must be an IANA time zone'),
     orderNumberStrategy: read.choice('ORDER_NUMBER_STRATEGY', 'sequence', ['sequence', 'gapless']),
-    allocationStrategy: read.choice('ALLOCATION_STRATEGY', 'fewest-parcels', ['fewest-parcels', 'by-priority']),
+    allocationStrategy: read.choice('ALLOCATION_STRATEGY', 'fewest-parcels', [
+      'fewest-parcels',
+      'by-priority',
+    ]),
     auth: {
-      ...defined('jwtSecret', read.secret('AUTH_JWT_SECRET', isLongEnough, 'must have at least 32 characters')),
+      ...defined(
+        'jwtSecret',
+        read.secret('AUTH_JWT_SECRET', isLongEnough, 'must have at least 32 characters'),
+      ),
       ...defined('jwksUrl', read.optional('AUTH_JWKS_URL', isHttpUrl, 'must be an http(s) URL')),
       ...defined('issuer', read.optional('AUTH_ISSUER', isNotEmpty, 'must not be empty')),
       ...defined('audience', read.optional('AUTH_AUDIENCE', isNotEmpty, 'must not be empty')),
@@ -148,8 +154,14 @@ class EnvironmentReader {
 
   roles(name: string): readonly ProcessRole[] {
     const split = (value: string) => value.split(',').map((role) => role.trim());
-    const known = (value: string) => split(value).every((role) => PROCESS_ROLES.includes(role as ProcessRole));
-    const value = this.text(name, PROCESS_ROLES.join(), known, `must list some of ${PROCESS_ROLES.join(', ')}`);
+    const known = (value: string) =>
+      split(value).every((role) => PROCESS_ROLES.includes(role as ProcessRole));
+    const value = this.text(
+      name,
+      PROCESS_ROLES.join(),
+      known,
+      `must list some of ${PROCESS_ROLES.join(', ')}`,
+    );
     return split(value) as ProcessRole[];
   }
 }
@@ -162,7 +174,8 @@ const isNotEmpty = (value: string) => value !== '';
 const isLongEnough = (value: string) => value.length >= 32;
 const isHost = (value: string) => isIP(value) !== 0 || /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/i.test(value);
 const isHttpUrl = (value: string) => ['http:', 'https:'].includes(URL.parse(value)?.protocol ?? '');
-const isPostgresUrl = (value: string) => ['postgres:', 'postgresql:'].includes(URL.parse(value)?.protocol ?? '');
+const isPostgresUrl = (value: string) =>
+  ['postgres:', 'postgresql:'].includes(URL.parse(value)?.protocol ?? '');
 
 function isTimezone(value: string): boolean {
   // Intl takes offsets as well, but PostgreSQL reads +01:00 as POSIX does: west of Greenwich.

@@ -119,25 +119,25 @@ describe('replicas that start together', () => {
   });
 
   it('wait for one that takes long, longer than any lock or statement may take otherwise', async () => {
-    const gate = (replicas[1] as DataSource).createQueryRunner();
-    await gate.query('SELECT pg_advisory_lock(1)');
+    await database.query('CREATE TABLE gate AS SELECT false AS is_open');
     await write(
       FIRST,
       `CREATE TABLE stones (id integer);
-       DO $$ BEGIN WHILE NOT pg_try_advisory_lock(1) LOOP PERFORM pg_sleep(0.01); END LOOP; END $$;
-       SELECT pg_advisory_unlock(1)`,
+       DO $$ BEGIN WHILE NOT (SELECT is_open FROM gate) LOOP PERFORM pg_sleep(0.01); END LOOP; END $$`,
     );
     const first = run(0);
-    await waitFor('the first replica to be held up at the gate', () =>
-      isRunning('%pg_try_advisory_lock(1)%'),
-    );
-    const second = run(0);
-    await waitFor('the second replica to have waited past its patience', () =>
-      isRunning('%pg_advisory_lock($1)'),
-    );
-    await gate.query('SELECT pg_advisory_unlock(1)');
-    await gate.release();
-    expect(await Promise.all([first, second])).toEqual([['20260101_1000_stones'], []]);
+    try {
+      await waitFor('the first replica to be held up at the gate', () => isRunning('%FROM gate%'));
+      const second = run(1);
+      await waitFor('the second one to have waited past its patience', () =>
+        isRunning('%pg_advisory_lock($1)'),
+      );
+      await database.query('UPDATE gate SET is_open = true');
+      expect(await Promise.all([first, second])).toEqual([['20260101_1000_stones'], []]);
+    } finally {
+      await database.query('UPDATE gate SET is_open = true');
+      await first;
+    }
   });
 });
 

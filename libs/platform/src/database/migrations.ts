@@ -22,7 +22,10 @@ const MIGRATION_LOCK = 7_237_001;
  * @returns the names applied now
  * @throws when a file that was applied has changed since, or vanished: the database would no longer be what it says
  */
-export async function migrate(database: DataSource, libraries = join(projectRoot(), 'libs')): Promise<string[]> {
+export async function migrate(
+  database: DataSource,
+  libraries = join(projectRoot(), 'libs'),
+): Promise<string[]> {
   const migrations = await readMigrations(libraries);
   const runner = database.createQueryRunner();
   try {
@@ -42,7 +45,10 @@ export async function migrate(database: DataSource, libraries = join(projectRoot
 async function applyMissing(runner: QueryRunner, migrations: readonly Migration[]): Promise<string[]> {
   await runner.query(`CREATE TABLE IF NOT EXISTS schema_migrations (
     name text PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())`);
-  const rows = (await runner.query('SELECT name, checksum FROM schema_migrations')) as Omit<Migration, 'sql'>[];
+  const rows = (await runner.query('SELECT name, checksum FROM schema_migrations')) as Omit<
+    Migration,
+    'sql'
+  >[];
   const applied = new Map(rows.map(({ name, checksum }) => [name, checksum]));
   refuseChanged(applied, migrations);
   const missing = migrations.filter(({ name }) => !applied.has(name));
@@ -66,7 +72,8 @@ async function applyMissing(runner: QueryRunner, migrations: readonly Migration[
 function refuseChanged(applied: ReadonlyMap<string, string>, migrations: readonly Migration[]): void {
   const known = new Map(migrations.map(({ name, checksum }) => [name, checksum]));
   for (const [name, checksum] of applied) {
-    if (!known.has(name)) throw new Error(`The database has migration ${name}, which this version does not know`);
+    if (!known.has(name))
+      throw new Error(`The database has migration ${name}, which this version does not know`);
     if (known.get(name) !== checksum) throw new Error(`Migration ${name} was changed after it was applied`);
   }
 }

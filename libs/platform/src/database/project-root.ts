@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 export function projectRoot(start: string = import.meta.dirname): string {
   if (existsSync(join(start, 'package.json'))) return start;
   const parent = dirname(start);
-  if (parent === start) throw new Error('Daybook runs from its project folder, and there is no package.json above it');
+  if (parent === start)
+    throw new Error('Daybook runs from its project folder, and there is no package.json above it');
   return projectRoot(parent);
 }

@@ -1,4 +1,9 @@
-import { type DataSource, type EntityManager, type QueryRunner, QueryRunnerAlreadyReleasedError } from 'typeorm';
+import {
+  type DataSource,
+  type EntityManager,
+  type QueryRunner,
+  QueryRunnerAlreadyReleasedError,
+} from 'typeorm';
 
 import { isConnectionLost } from './database-errors.js';
 
@@ -54,7 +59,8 @@ async function commit(runner: QueryRunner): Promise<void> {
   const { command } = await client.query('COMMIT').catch((error: unknown) => {
     throw isConnectionLost(error) ? new CommitOutcomeUnknown(error) : error;
   });
-  if (command !== 'COMMIT') throw new Error('The work went on after a statement had failed: it was rolled back');
+  if (command !== 'COMMIT')
+    throw new Error('The work went on after a statement had failed: it was rolled back');
 }
 
 interface CommittingClient {

@@ -59,6 +59,15 @@ export class VersionConflict extends DomainError {
   }
 }
 
+export class PayloadTooLarge extends DomainError {
+  readonly code = 'payload_too_large';
+  readonly status = 413;
+
+  constructor() {
+    super('The body is too large.');
+  }
+}
+
 export class RateLimited extends DomainError {
   readonly code = 'rate_limited';
   readonly status = 429;
@@ -97,7 +106,9 @@ export class DatabaseUnavailable extends DomainError {
 export class OutcomeUnknown extends DatabaseUnavailable {
   /** @param cause what kept us from finding out, for the log */
   constructor(cause?: unknown) {
-    super('The connection to the database broke during the commit: it is unknown whether the change was made.');
+    super(
+      'The connection to the database broke during the commit: it is unknown whether the change was made.',
+    );
     this.cause = cause;
   }
 }

@@ -91,13 +91,17 @@ export class ProblemDetailsFilter implements ExceptionFilter {
   /** Also used for errors that the HTTP server raises before a route is found. */
   send(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
     const refusal = toDomainError(error);
-    if (refusal?.cause !== undefined) this.logger.warn({ err: refusal.cause, requestId: request.id, code: refusal.code });
+    if (refusal?.cause !== undefined)
+      this.logger.warn({ err: refusal.cause, requestId: request.id, code: refusal.code });
     const body = refusal ? toProblem(refusal, request) : this.frameworkProblem(error, request);
     if (refusal?.retryAfterSeconds !== undefined) void reply.header('retry-after', refusal.retryAfterSeconds);
     if (body.status === 401) void reply.header('www-authenticate', 'Bearer');
     // The server adapter sets it too, but not before a malformed URL is refused.
     void reply.header('x-request-id', request.id);
-    void reply.status(body.status).header('content-type', 'application/problem+json').send(JSON.stringify(body));
+    void reply
+      .status(body.status)
+      .header('content-type', 'application/problem+json')
+      .send(JSON.stringify(body));
   }
 
   private frameworkProblem(error: unknown, request: FastifyRequest): ProblemDetails {
@@ -106,7 +110,12 @@ export class ProblemDetailsFilter implements ExceptionFilter {
       return toRequestProblem(status, DETAILS_BY_STATUS[status] ?? (error as Error).message, request);
     }
     this.logger.error({ err: error, requestId: request.id, method: request.method, url: request.url });
-    return problem(500, 'internal_error', 'Something went wrong on our side. The log has it under this request id.', request);
+    return problem(
+      500,
+      'internal_error',
+      'Something went wrong on our side. The log has it under this request id.',
+      request,
+    );
   }
 }
 

@@ -45,13 +45,19 @@ export class ProblemDocument {
   @ApiProperty({ example: 'd8bd3f60-9ad0-4b2a-8f0e-2a4f0a8e4f39', description: 'Also in `X-Request-Id`.' })
   readonly requestId!: string;
 
-  @ApiProperty({ type: [FieldErrorDocument], required: false, description: 'For `validation_failed`: each field.' })
+  @ApiProperty({
+    type: [FieldErrorDocument],
+    required: false,
+    description: 'For `validation_failed`: each field.',
+  })
   readonly errors?: FieldErrorDocument[];
 }
 
 type Headers = NonNullable<ApiResponseOptions['headers']>;
 
-const LOCATION: Headers = { Location: { description: 'Where the new resource is.', schema: { type: 'string' } } };
+const LOCATION: Headers = {
+  Location: { description: 'Where the new resource is.', schema: { type: 'string' } },
+};
 const ETAG: Headers = {
   ETag: { description: 'The version, for `If-Match`.', schema: { type: 'string', example: '"1"' } },
 };
@@ -83,7 +89,10 @@ const REFUSALS = {
   401: { codes: ['unauthenticated'], text: 'No valid token.' },
   403: { codes: ['forbidden'], text: 'The role does not allow it.' },
   404: { codes: ['not_found'], text: 'There is no such thing, or it is not yours to see.' },
-  409: { codes: [], text: 'The current state does not allow it; `code` and the members beside it say what would help.' },
+  409: {
+    codes: [],
+    text: 'The current state does not allow it; `code` and the members beside it say what would help.',
+  },
   412: { codes: ['version_conflict'], text: 'It is at another version; `currentVersion` says which.' },
   413: { codes: ['payload_too_large'], text: 'The body is too large.' },
   415: { codes: ['unsupported_media_type'], text: 'The body is not `application/json`.' },
@@ -111,7 +120,13 @@ function refusal(status: number, { codes, text, headers }: Refusal) {
   };
   const fields = status === 400 ? { errors: [{ path: 'limit', message: 'must be a whole number' }] } : {};
   const request = { url: '/api/v1/…', id: 'd8bd3f60-9ad0-4b2a-8f0e-2a4f0a8e4f39' };
-  const example = problem(status, codes[0] ?? 'illegal_transition', text.replaceAll('`', ''), request, fields);
+  const example = problem(
+    status,
+    codes[0] ?? 'illegal_transition',
+    text.replaceAll('`', ''),
+    request,
+    fields,
+  );
   return ApiResponse({
     status,
     description: text,

@@ -1,5 +1,7 @@
 import 'reflect-metadata';
 
+import { inspect } from 'node:util';
+
 import type { Type } from '@nestjs/common';
 import fc from 'fast-check';
 
@@ -103,15 +105,18 @@ describe.each(FIELDS)('%s', (_, make, good, bad) => {
   const required = classWith(make());
   const optional = classWith(make({ optional: true, description: 'It is explained.' }));
 
-  it.each(good.map((value) => [value]))('takes %p', (value) => {
+  it.each(good.map((value) => [inspect(value), value]))('takes %s', (_shown, value) => {
     expect(complaint(required, { value })).toBeUndefined();
     expect(complaint(optional, { value })).toBeUndefined();
   });
 
-  it.each(bad.map((value) => [value]))('refuses %p, and says what it must be', (value) => {
-    expect(complaint(required, { value })).toMatch(/^value must /);
-    expect(complaint(optional, { value })).toMatch(/^value must /);
-  });
+  it.each(bad.map((value) => [inspect(value), value]))(
+    'refuses %s, and says what it must be',
+    (_shown, value) => {
+      expect(complaint(required, { value })).toMatch(/^value must /);
+      expect(complaint(optional, { value })).toMatch(/^value must /);
+    },
+  );
 
   it('must be there unless it is optional; null is never the same as absent', () => {
     expect(complaint(required, {})).toMatch(/^value must /);

@@ -1,7 +1,18 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiProperty, type ApiPropertyOptions } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
-import { IsBoolean, IsIn, IsInt, IsOptional, IsString, Matches, Max, Min, NotEquals, ValidateBy } from 'class-validator';
+import {
+  IsBoolean,
+  IsIn,
+  IsInt,
+  IsOptional,
+  IsString,
+  Matches,
+  Max,
+  Min,
+  NotEquals,
+  ValidateBy,
+} from 'class-validator';
 
 /*
  * Field decorators: each validates a field and documents it in the same stroke, so that the two cannot differ.
@@ -15,7 +26,11 @@ interface FieldOptions {
   readonly default?: unknown;
 }
 
-function field(options: FieldOptions, schema: ApiPropertyOptions, ...rules: PropertyDecorator[]): PropertyDecorator {
+function field(
+  options: FieldOptions,
+  schema: ApiPropertyOptions,
+  ...rules: PropertyDecorator[]
+): PropertyDecorator {
   const { optional = false, ...documented } = options;
   const property = { ...schema, ...documented, required: !optional } as ApiPropertyOptions;
   return applyDecorators(ApiProperty(property), ...(optional ? [Absent()] : []), ...rules);
@@ -50,7 +65,8 @@ export const Text = (maxLength: number, options: FieldOptions = {}) =>
       name: 'isText',
       validator: {
         validate: (value: unknown) => isText(value, maxLength),
-        defaultMessage: () => `$property must be a text of 1 to ${maxLength} characters without control characters`,
+        defaultMessage: () =>
+          `$property must be a text of 1 to ${maxLength} characters without control characters`,
       },
     }),
   );
@@ -62,7 +78,13 @@ function isText(value: unknown, maxLength: number): boolean {
 
 /** A whole number in a range. */
 export const Whole = (minimum: number, maximum: number, options: FieldOptions = {}) =>
-  field(options, { type: 'integer', minimum, maximum }, Max(maximum), Min(minimum), IsInt({ message: '$property must be a whole number' }));
+  field(
+    options,
+    { type: 'integer', minimum, maximum },
+    Max(maximum),
+    Min(minimum),
+    IsInt({ message: '$property must be a whole number' }),
+  );
 
 /** A whole number other than 0, at most `limit` either way. */
 export const NonZero = (limit: number, options: FieldOptions = {}) =>
@@ -102,7 +124,11 @@ export const Currency = (options: FieldOptions = {}) =>
 const CURRENCY_PATTERN = new RegExp(`^(${Intl.supportedValuesOf('currency').join('|')})$`);
 
 export const Choice = <T extends string>(choices: readonly T[], options: FieldOptions = {}) =>
-  field(options, { type: String, enum: [...choices] }, IsIn([...choices], { message: `$property must be one of ${choices.join(', ')}` }));
+  field(
+    options,
+    { type: String, enum: [...choices] },
+    IsIn([...choices], { message: `$property must be one of ${choices.join(', ')}` }),
+  );
 
 export const Flag = (options: FieldOptions = {}) =>
   field(options, { type: Boolean }, IsBoolean({ message: '$property must be true or false' }));

@@ -198,10 +198,9 @@ describe('the pipe', () => {
     expect(pipe.transform('20261120-00001', { type: 'param', metatype: String })).toBe('20261120-00001');
   });
 
-  it.each(['a\u0000b', '\u001f', 'x\u007f', '\u0085'])(
-    'finds nothing under a path with a control character (%j)',
-    (id) => {
+  it('finds nothing under a path with a control character', () => {
+    for (const id of ['a\u0000b', '\u001f', 'x\u007f', '\u0085']) {
       expect(() => pipe.transform(id, { type: 'param', metatype: String })).toThrow(NotFound);
-    },
-  );
+    }
+  });
 });

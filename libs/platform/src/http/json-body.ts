@@ -1,7 +1,11 @@
 import { isUtf8 } from 'node:buffer';
+import type { Readable } from 'node:stream';
 
-import { ValidationFailed } from '../errors/domain-error.js';
+import { PayloadTooLarge, ValidationFailed } from '../errors/domain-error.js';
 
+// The largest legal request, 500 orders of 100 lines with the longest SKUs, keys and names, is about 6 MB.
+const BODY_LIMIT_BYTES = 8 * 1024 * 1024;
+const PATIENCE_BYTES = 64 * 1024 * 1024;
 // Keys that every object has, and through some of which JSON can reach a prototype. class-transformer would drop them
 // silently; a client should hear of it.
 const UNSAFE_KEYS = new Set([...Object.getOwnPropertyNames(Object.prototype), 'prototype']);
@@ -9,6 +13,42 @@ const UNSAFE_KEYS = new Set([...Object.getOwnPropertyNames(Object.prototype), 'p
 const MAXIMUM_DEPTH = 10;
 const SHOWN_KEY_LENGTH = 64;
 const BYTE_ORDER_MARK = /^\uFEFF/;
+
+/**
+ * Reads a request body and parses it. One that is too large is read to its end, though not kept: a client that is still
+ * sending when the connection closes would see a reset, and never the answer. Beyond some size that must do.
+ */
+export function readJsonBody(payload: Readable, done: (error: Error | null, body?: unknown) => void): void {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  let isSettled = false;
+  const settle = (error: Error | null, body?: unknown) => {
+    if (isSettled) return;
+    isSettled = true;
+    done(error, body);
+  };
+  payload.on('data', (chunk: Buffer) => {
+    length += chunk.length;
+    if (length <= BODY_LIMIT_BYTES) chunks.push(chunk);
+    else if (length > PATIENCE_BYTES) settle(new PayloadTooLarge());
+  });
+  payload.on('end', () => {
+    if (length > BODY_LIMIT_BYTES) settle(new PayloadTooLarge());
+    else parseChunks(chunks, settle);
+  });
+  payload.on('error', () => settle(refused('body', 'must arrive as a whole')));
+}
+
+function parseChunks(chunks: readonly Buffer[], settle: (error: Error | null, body?: unknown) => void): void {
+  let body: unknown;
+  try {
+    body = parseJsonBody(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks));
+  } catch (error) {
+    settle(error as Error);
+    return;
+  }
+  settle(null, body);
+}
 
 /**
  * Parses a request body and refuses what no route could want: malformed UTF-8 (decoding would put other text in its

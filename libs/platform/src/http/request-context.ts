@@ -54,7 +54,9 @@ function parseIdempotencyKey(header: string | string[]): string {
   const text = String(header).trim();
   const key = text.length >= 2 && text.startsWith('"') && text.endsWith('"') ? text.slice(1, -1) : text;
   if (!/^[\x20-\x7e]{1,255}$/.test(key)) {
-    throw new ValidationFailed([{ path: 'Idempotency-Key', message: 'must be 1 to 255 visible ASCII characters' }]);
+    throw new ValidationFailed([
+      { path: 'Idempotency-Key', message: 'must be 1 to 255 visible ASCII characters' },
+    ]);
   }
   return key;
 }
@@ -69,4 +71,3 @@ export const IfMatch = createParamDecorator((_: unknown, execution: ExecutionCon
   }
   return Number(version);
 });
-

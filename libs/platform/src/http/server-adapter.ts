@@ -7,10 +7,8 @@ import type { FastifyReply, FastifyServerOptions, RawRequestDefaultExpression } 
 
 import { ProblemDetailsFilter, toRequestProblem } from '../errors/problem-details.js';
 import { Answer } from './answer.js';
-import { parseJsonBody } from './json-body.js';
+import { readJsonBody } from './json-body.js';
 
-// The largest legal request, 500 orders of 100 lines, is about 3.5 MB.
-const BODY_LIMIT_BYTES = 4 * 1024 * 1024;
 const REQUEST_TIMEOUT_MS = 30_000;
 const FAREWELL_MS = 1_000;
 const UNREADABLE: Readonly<Record<string, readonly [status: number, detail: string]>> = {
@@ -23,7 +21,6 @@ const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 export class ServerAdapter extends FastifyAdapter {
   constructor(problems: ProblemDetailsFilter) {
     const options: FastifyServerOptions = {
-      bodyLimit: BODY_LIMIT_BYTES,
       requestTimeout: REQUEST_TIMEOUT_MS,
       genReqId: requestId,
       // A client may retry while the server stops; it is told to close, not turned away.
@@ -40,13 +37,15 @@ export class ServerAdapter extends FastifyAdapter {
   }
 
   /** JSON and nothing else: Nest would also read forms, and Fastify plain text. */
-  override registerParserMiddleware(...[prefix, rawBody]: Parameters<FastifyAdapter['registerParserMiddleware']>): void {
+  override registerParserMiddleware(
+    ...[prefix, rawBody]: Parameters<FastifyAdapter['registerParserMiddleware']>
+  ): void {
     super.registerParserMiddleware(prefix, rawBody);
     const fastify = this.getInstance();
     fastify.removeAllContentTypeParsers();
-    fastify.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (_request, bytes, done) => {
-      done(null, parseJsonBody(bytes));
-    });
+    fastify.addContentTypeParser('application/json', (_request, payload, done) =>
+      readJsonBody(payload, done),
+    );
   }
 
   /** An Answer is already JSON and brings its own status and headers. */
@@ -79,5 +78,6 @@ function answerUnreadable({ code }: NodeJS.ErrnoException, socket: Socket): void
     'connection: close',
   ];
   // Ended, not destroyed: with input unread, a reset could overtake the answer. But nobody may keep us waiting.
-  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`).setTimeout(FAREWELL_MS, () => socket.destroy());
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+  setTimeout(() => socket.destroy(), FAREWELL_MS).unref();
 }

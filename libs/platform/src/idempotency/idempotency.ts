@@ -3,6 +3,7 @@ import { hash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 
+import { numberColumn, textColumn, textsIn } from '../database/columns.js';
 import { violatesUnique } from '../database/database-errors.js';
 import { prepared, RetryTransaction } from '../database/transaction.js';
 import { DomainError } from '../errors/domain-error.js';
@@ -47,13 +48,14 @@ interface StoredRow {
 
 const FIND = `
   SELECT claim.ordinal::int, stored.fingerprint, stored.status, stored.location, stored.etag, stored.body
-  FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS claim (caller, key, ordinal)
+  FROM unnest(${textsIn('$1')}, ${textsIn('$2')}) WITH ORDINALITY AS claim (caller, key, ordinal)
   JOIN idempotency_keys stored USING (caller, key)`;
 
 // Sorted, so that two transactions storing the same keys wait for each other instead of deadlocking.
 const STORE = `
   INSERT INTO idempotency_keys (caller, key, fingerprint, status, location, etag, body)
-  SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::smallint[], $5::text[], $6::text[], $7::text[])
+  SELECT * FROM unnest(${textsIn('$1')}, ${textsIn('$2')}, ${textsIn('$3')}, $4::smallint[], ${textsIn('$5')},
+      ${textsIn('$6')}, ${textsIn('$7')})
     AS answer (caller, key, fingerprint, status, location, etag, body)
   ORDER BY caller, key`;
 
@@ -66,8 +68,10 @@ export class IdempotencyStore {
     claims: readonly (IdempotencyClaim | undefined)[],
   ): Promise<(Answer | DomainError | undefined)[]> {
     if (claims.every((claim) => claim === undefined)) return claims.map(() => undefined);
-    const values = [claims.map((claim) => claim?.caller ?? null), claims.map((claim) => claim?.key ?? null)];
-    const rows = await prepared<StoredRow>(manager, 'idempotency/find', FIND, values);
+    const rows = await prepared<StoredRow>(manager, 'idempotency/find', FIND, [
+      textColumn(claims.map((claim) => claim?.caller ?? null)),
+      textColumn(claims.map((claim) => claim?.key ?? null)),
+    ]);
     const found = new Map(rows.map((row) => [row.ordinal - 1, row]));
     return claims.map((claim, index) => {
       const row = found.get(index);
@@ -83,16 +87,15 @@ export class IdempotencyStore {
     answers: readonly { readonly claim: IdempotencyClaim; readonly answer: Answer }[],
   ): Promise<void> {
     if (answers.length === 0) return;
-    const column = <T>(read: (row: (typeof answers)[number]) => T): T[] => answers.map(read);
     try {
       await prepared(manager, 'idempotency/store', STORE, [
-        column(({ claim }) => claim.caller),
-        column(({ claim }) => claim.key),
-        column(({ claim }) => claim.fingerprint),
-        column(({ answer }) => answer.status),
-        column(({ answer }) => answer.location),
-        column(({ answer }) => answer.etag),
-        column(({ answer }) => answer.body),
+        textColumn(answers.map(({ claim }) => claim.caller)),
+        textColumn(answers.map(({ claim }) => claim.key)),
+        textColumn(answers.map(({ claim }) => claim.fingerprint)),
+        numberColumn(answers.map(({ answer }) => answer.status)),
+        textColumn(answers.map(({ answer }) => answer.location)),
+        textColumn(answers.map(({ answer }) => answer.etag)),
+        textColumn(answers.map(({ answer }) => answer.body)),
       ]);
     } catch (error) {
       if (!violatesUnique(error, 'idempotency_keys_pkey')) throw error;

@@ -4,7 +4,13 @@ import { type Logger as Pino, pino } from 'pino';
 import type { LogLevel } from '../config/config.js';
 
 // What Nest tells of its own start is of interest when something is wrong with it, not in daily operation.
-const FRAMEWORK_CONTEXTS = new Set(['NestFactory', 'InstanceLoader', 'RoutesResolver', 'RouterExplorer', 'NestApplication']);
+const FRAMEWORK_CONTEXTS = new Set([
+  'NestFactory',
+  'InstanceLoader',
+  'RoutesResolver',
+  'RouterExplorer',
+  'NestApplication',
+]);
 
 /** Structured logs, one JSON object a line on standard output. Secrets that travel in headers never get in. */
 export function createPino(level: LogLevel): Pino {

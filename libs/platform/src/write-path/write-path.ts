@@ -50,7 +50,10 @@ export class WritePath {
   ) {}
 
   /** A hot write: concurrent commands share transactions. `write` may return refusals for some of them. */
-  group<C extends WriteCommand>(write: WriteBatch<C>, limits?: Partial<GroupCommitLimits>): GroupCommit<C, Answer> {
+  group<C extends WriteCommand>(
+    write: WriteBatch<C>,
+    limits?: Partial<GroupCommitLimits>,
+  ): GroupCommit<C, Answer> {
     const group = new GroupCommit<C, Answer>({
       commit: (commands) => this.commit(commands, write),
       isRepeatable: (command) => command.idempotency !== undefined,
@@ -62,7 +65,10 @@ export class WritePath {
 
   /** A rare write: one command per transaction, under the same rules. `write` throws its refusals. */
   single<C extends WriteCommand>(
-    write: (command: C, manager: EntityManager) => Promise<{ answer: Answer; events: readonly DomainEvent[] }>,
+    write: (
+      command: C,
+      manager: EntityManager,
+    ) => Promise<{ answer: Answer; events: readonly DomainEvent[] }>,
   ): GroupCommit<C, Answer> {
     return this.group<C>(
       async ([command], manager) => {

@@ -1,0 +1,202 @@
+import { setTimeout as pause } from 'node:timers/promises';
+
+import { request, tokenFor } from '../support/app.js';
+import { KeepAliveClient } from '../support/keep-alive-client.js';
+import { waitFor } from '../support/wait-for.js';
+import { compare } from './compare.js';
+import { Ledger, type Placement } from './ledger.js';
+import { attempt, CATALOGUE, Load, note } from './load.js';
+import { Random } from './random.js';
+import type { Site } from './site.js';
+
+export const VICTIMS = ['node', 'postgres', 'both'] as const;
+/** What is killed in a round; both: at the same moment. */
+export type Victim = (typeof VICTIMS)[number];
+
+export interface CampaignOptions {
+  readonly seed: number;
+  readonly connections: number;
+  /** Out of which each round picks one. */
+  readonly victims: readonly Victim[];
+}
+
+/** What one round came to. */
+export interface RoundReport {
+  readonly round: number;
+  readonly victim: Victim;
+  readonly seconds: number;
+  /** Orders answered 201 under load. */
+  readonly placed: number;
+  /** Of the orders left without an answer: tried again with the same key, and how that ended. */
+  readonly unanswered: number;
+  readonly retried: number;
+  readonly hadBeenPlaced: number;
+  /** Answered orders asked for again, to the byte. */
+  readonly replayed: number;
+  /** How long there was no service. */
+  readonly downMs: number;
+  readonly problems: readonly string[];
+}
+
+const SHARE_RETRIED = 0.6;
+const REPLAYS = 40;
+const LOAD_LIMIT_MS = 30_000;
+const RECOVERY_LIMIT_MS = 120_000;
+
+/** Rounds of load, murder, recovery and comparison, on one database whose books grow from round to round. */
+export class Campaign {
+  readonly ledger = new Ledger();
+  private tokens: readonly string[] = [];
+  private load: Load | undefined;
+
+  private constructor(
+    private readonly site: Site,
+    private readonly options: CampaignOptions,
+  ) {}
+
+  static async begin(site: Site, options: CampaignOptions): Promise<Campaign> {
+    const campaign = new Campaign(site, options);
+    const { connections } = options;
+    campaign.tokens = await Promise.all(
+      Array.from({ length: connections }, (_, index) => tokenFor(`chaos-${index}`, 'operator')),
+    );
+    await stockShelves(site.origin, campaign.tokens[0] as string);
+    return campaign;
+  }
+
+  async runRound(round: number): Promise<RoundReport> {
+    const { site, ledger, options, tokens } = this;
+    const { seed, connections, victims } = options;
+    const since = performance.now();
+    const random = new Random(seed, round, -1);
+    const victim = random.pick(victims);
+    const firstOfRound = ledger.placements.length;
+
+    const load = new Load({ origin: site.origin, tokens, ledger, round, seed });
+    this.load = load;
+    const moment = connections * random.between(1, 6) + random.between(0, connections);
+    await waitFor('the load', () => load.succeeded >= moment, LOAD_LIMIT_MS);
+    const killedAt = performance.now();
+    await this.kill(victim, random);
+    if (victim === 'postgres') await this.outlive(load);
+    await load.stop();
+    if (victim !== 'postgres') await this.restart();
+    const downMs = performance.now() - killedAt;
+
+    const fresh = ledger.placements.slice(firstOfRound);
+    const placed = fresh.filter(({ state }) => state === 'placed');
+    const unanswered = fresh.filter(({ isInDoubt }) => isInDoubt);
+    const retried = unanswered.filter(() => random.chance(SHARE_RETRIED));
+    const hadBeenPlaced = await this.retry(retried);
+    const replayed = await this.replay(
+      Array.from({ length: placed.length && REPLAYS }, () => random.pick(placed)),
+    );
+    const problems = await compare(ledger, site);
+    return {
+      round,
+      victim,
+      seconds: (performance.now() - since) / 1000,
+      placed: placed.length,
+      unanswered: unanswered.length,
+      retried: retried.length,
+      hadBeenPlaced,
+      replayed,
+      downMs,
+      problems,
+    };
+  }
+
+  /** How many changes the load of this round has made so far. */
+  get succeeded(): number {
+    return this.load?.succeeded ?? 0;
+  }
+
+  private async kill(victim: Victim, random: Random): Promise<void> {
+    const killers = {
+      node: [this.killServer],
+      postgres: [this.killPostgres],
+      both: [this.killServer, this.killPostgres],
+    };
+    const [first, second] = random.chance(0.5) ? killers[victim] : killers[victim].toReversed();
+    const gapMs = random.between(0, 20);
+    const killed = first?.();
+    if (second !== undefined) {
+      await pause(gapMs);
+      await second();
+    }
+    await killed;
+  }
+
+  private readonly killServer = (): Promise<void> => this.site.killServer();
+  private readonly killPostgres = (): Promise<void> => this.site.killPostgres();
+
+  /** The server must come through the death of its database by itself, and serve as before. */
+  private async outlive(load: Load): Promise<void> {
+    await this.site.databaseReady();
+    const enough = load.succeeded + this.options.connections;
+    await waitFor('the server to serve again', () => load.succeeded >= enough, RECOVERY_LIMIT_MS);
+  }
+
+  private async restart(): Promise<void> {
+    await this.site.databaseReady();
+    await this.site.startServer();
+  }
+
+  /** @returns how many had been placed before their answer was lost */
+  private async retry(placements: readonly Placement[]): Promise<number> {
+    let hadBeenPlaced = 0;
+    await this.withClients(placements, async (client, placement) => {
+      const answer = await attempt(client, placement);
+      if (answer === undefined || note(placement, answer, this.ledger) === 'try again') {
+        this.ledger.protests.push(`${placement.key} was not answered after the recovery: ${answer?.text}`);
+      } else if (answer.headers['idempotent-replayed'] === 'true') hadBeenPlaced += 1;
+    });
+    return hadBeenPlaced;
+  }
+
+  /** Orders that were answered are asked for once more: the same bytes must come, as a replay. */
+  private async replay(placements: readonly Placement[]): Promise<number> {
+    await this.withClients(placements, async (client, placement) => {
+      const answer = await attempt(client, placement);
+      const isReplay = answer?.status === 201 && answer.headers['idempotent-replayed'] === 'true';
+      if (isReplay) this.ledger.place(placement, answer.text);
+      else this.ledger.protests.push(`${placement.key} was not replayed: ${answer?.status} ${answer?.text}`);
+    });
+    return placements.length;
+  }
+
+  private async withClients(
+    placements: readonly Placement[],
+    work: (client: KeepAliveClient, placement: Placement) => Promise<void>,
+  ): Promise<void> {
+    const byClient = Map.groupBy(placements, ({ client }) => client);
+    await Promise.all(
+      [...byClient].map(async ([index, theirs]) => {
+        const client = new KeepAliveClient(this.site.origin, this.tokens[index] as string);
+        for (const placement of theirs) await work(client, placement);
+        client.close();
+      }),
+    );
+  }
+}
+
+async function stockShelves(origin: string, token: string): Promise<void> {
+  const post = async (path: string, body: object) => {
+    const { status, text } = await request(origin, 'POST', `/api/v1${path}`, { token, body });
+    if (status !== 201) throw new Error(`The shelves could not be filled: ${status} ${text}`);
+  };
+  await post('/warehouses', { code: 'north', name: 'Northern warehouse', priority: 200 });
+  const products = [...CATALOGUE.skus, CATALOGUE.scarceSku].map(async (sku, index) => {
+    await post('/products', { sku, name: `Product ${sku}`, priceCents: 100 + 37 * index });
+    if (sku === CATALOGUE.scarceSku) return;
+    // Most of it in the north, so that orders are split between warehouses sooner or later.
+    await post('/stock-adjustments', { sku, quantityDelta: 500, reason: 'received' });
+    await post('/stock-adjustments', {
+      sku,
+      warehouse: 'north',
+      quantityDelta: 1_000_000,
+      reason: 'received',
+    });
+  });
+  await Promise.all(products);
+}

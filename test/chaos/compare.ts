@@ -1,0 +1,102 @@
+import { findingsIn } from '../support/doctor.js';
+import type { Ledger, Placement } from './ledger.js';
+import type { Site } from './site.js';
+
+interface StoredOrder {
+  readonly number: string;
+  readonly status: string;
+  readonly version: number;
+  /** In the form of an answer, without what may change after the placement. */
+  readonly facts: object;
+}
+
+const ORDERS = `
+  WITH allocations AS (
+    SELECT order_id, line_no, json_agg(json_build_object('warehouse', warehouse.code, 'quantity', quantity)
+      ORDER BY warehouse.priority, warehouse.id) AS list
+    FROM order_allocations JOIN warehouses warehouse ON warehouse.id = warehouse_id GROUP BY order_id, line_no),
+  lines AS (
+    SELECT order_id, json_agg(json_build_object('sku', product.sku, 'name', line.name, 'quantity', line.quantity,
+      'unitPriceCents', line.unit_price_cents, 'lineTotalCents', line.quantity * line.unit_price_cents,
+      'allocations', allocations.list) ORDER BY line_no) AS list
+    FROM order_lines line JOIN products product ON product.id = line.product_id
+    JOIN allocations USING (order_id, line_no) GROUP BY order_id)
+  SELECT (id / 10000000000) || '-' || lpad((id % 10000000000)::text, 5, '0') AS number, status, version,
+    json_build_object('customerId', customer_id, 'clientOrderId', client_order_id, 'priority', priority,
+      'currency', currency, 'totalCents', total_cents, 'lines', lines.list, 'reservationId', reservation_id,
+      'placedAt', to_char(placed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) AS facts
+  FROM orders JOIN lines ON lines.order_id = orders.id`;
+
+const PLACED = `SELECT request_id AS key, array_agg(entity_id) AS numbers
+  FROM journal WHERE type = 'order.placed' GROUP BY request_id`;
+
+/**
+ * Compares all that clients were ever told with what is stored now, and asks the doctor.
+ * @returns what does not agree, in words
+ */
+export async function compare(ledger: Ledger, site: Site): Promise<string[]> {
+  const stored = new Map((await site.query<StoredOrder>(ORDERS)).map((order) => [order.number, order]));
+  const journal = await site.query<{ key: string; numbers: string[] }>(PLACED);
+  const placed = new Map(journal.map(({ key, numbers }) => [key, numbers]));
+  const known = new Set(ledger.placements.map(({ key }) => key));
+  const strays = journal.filter(({ key }) => !known.has(key));
+  const findings = await findingsIn(site.databaseUrl);
+  return [
+    ...ledger.protests,
+    ...ledger.placements.flatMap((placement) => examine(placement, placed.get(placement.key) ?? [], stored)),
+    ...strays.map(({ key, numbers }) => `nobody asked for order ${numbers.join()} (request ${key})`),
+    ...findings.flatMap(({ check, examples }) => examples.map((example) => `doctor: ${check}: ${example}`)),
+  ];
+}
+
+/** One order that somebody wanted: stored as often as it may be, and as it was answered. */
+function examine(
+  placement: Placement,
+  numbers: readonly string[],
+  stored: ReadonlyMap<string, StoredOrder>,
+): string[] {
+  const { key, answer, order, isInDoubt, state } = placement;
+  if (answer === undefined || order === undefined) {
+    if (numbers.length > 1) return [`${key} was placed ${numbers.length} times: ${numbers.join()}`];
+    return numbers.length === 1 && !isInDoubt ? [`${key} was ${state}, but placed as ${numbers.join()}`] : [];
+  }
+  if (numbers.length !== 1 || numbers[0] !== order.id) {
+    return [`${key} was answered with order ${order.id}, and is journaled as ${numbers.join() || 'nothing'}`];
+  }
+  const found = stored.get(order.id);
+  if (found === undefined) return [`order ${order.id}, answered to ${key}, is lost`];
+  return [...compareFacts(placement, found), ...compareStatus(placement, found)];
+}
+
+function compareFacts({ answer = '' }: Placement, { number, facts }: StoredOrder): string[] {
+  const { id, status, version, updatedAt, ...answered } = JSON.parse(answer) as Record<string, unknown>;
+  const isAsPlaced =
+    id === number && status === 'pending' && version === 1 && updatedAt === answered['placedAt'];
+  if (isAsPlaced && JSON.stringify(answered) === JSON.stringify(inOrderOf(answered, facts))) return [];
+  return [`order ${number} was answered as ${answer} and is stored as ${JSON.stringify(facts)}`];
+}
+
+/** The same members in the order in which the answer has them. */
+function inOrderOf(answered: object, facts: object): object {
+  const stored = facts as Record<string, unknown>;
+  return Object.fromEntries(
+    [...Object.keys(answered), ...Object.keys(facts)].map((name) => [name, stored[name]]),
+  );
+}
+
+/** A change that was answered has happened, one that was cut off has or has not; from then on it is known. */
+function compareStatus(placement: Placement, { number, status, version }: StoredOrder): string[] {
+  const { order, doubtfulMove } = placement;
+  if (order === undefined) return [];
+  const isAsKnown = order.status === status && order.version === version;
+  const hasMoved = doubtfulMove?.to === status && doubtfulMove.version === version;
+  if (!isAsKnown && !hasMoved) {
+    const doubt = doubtfulMove ? `, or ${doubtfulMove.to} at version ${doubtfulMove.version}` : '';
+    return [
+      `order ${number} is ${status} at version ${version}; expected ${order.status} at version ${order.version}${doubt}`,
+    ];
+  }
+  delete placement.doubtfulMove;
+  placement.order = { id: order.id, status, version } as typeof order;
+  return [];
+}

@@ -1,0 +1,194 @@
+import type { OpenAPIObject } from '@nestjs/swagger';
+
+import { CLAIMING_STATUSES } from '@daybook/orders';
+
+import { startTestApp, type TestApp, type TestResponse } from '../support/app.js';
+import { type Operation, operationsOf, servedDocument } from './api-document.js';
+import { type WireRequest, WireClient } from './http-client.js';
+import { Random } from './random.js';
+import { type Known, RequestGenerator } from './request-generator.js';
+import { responsePlace, SchemaChecker } from './schema-checker.js';
+
+/*
+ * Requests that are made from the OpenAPI document, valid ones and spoilt ones, over every operation, several at a
+ * time. A failure says its seed; FUZZ_SEED=<number> makes the same requests again, as far as the answers to those before
+ * come in the same order. FUZZ_REQUESTS=<number> makes more of them.
+ */
+const SEED = Number(process.env['FUZZ_SEED'] ?? Math.floor(Math.random() * 2 ** 32));
+const REQUESTS = Number(process.env['FUZZ_REQUESTS'] ?? 5_000);
+const CONNECTIONS = 6;
+
+let daybook: TestApp;
+let document: OpenAPIObject;
+let client: WireClient;
+
+beforeAll(async () => {
+  daybook = await startTestApp();
+  document = await servedDocument(daybook);
+  client = new WireClient(daybook.origin, CONNECTIONS);
+  await Promise.all(
+    ['TEA', 'CUP', 'POT', 'RARE'].map((sku) => daybook.createProduct(sku, sku === 'RARE' ? 50 : 100_000)),
+  );
+  await daybook.api('POST', '/warehouses', { body: { code: 'north', name: 'North', priority: 10 } });
+  await daybook.api('POST', '/stock-adjustments', {
+    body: { sku: 'TEA', warehouse: 'north', quantityDelta: 500, reason: 'received' },
+  });
+});
+afterAll(async () => {
+  client.close();
+  await daybook.stop();
+});
+
+// Answers that come from before or beside the routes, which the document does not repeat for each of them.
+const ANYWHERE: Readonly<Record<number, string>> = {
+  413: 'payload_too_large',
+  414: 'validation_failed',
+  415: 'unsupported_media_type',
+};
+
+/** What is wrong with an answer, by the document; nothing when all is well. */
+function complaints(
+  checker: SchemaChecker,
+  operation: Operation,
+  { status, headers, body, text }: TestResponse,
+): string[] {
+  if (status >= 500) return [`${status} is never an answer to a request: ${text}`];
+  const isProblem = status >= 400;
+  const type = isProblem ? 'application/problem+json' : 'application/json';
+  if (!headers.get('content-type')?.startsWith(type))
+    return [`${status} comes as ${headers.get('content-type')}`];
+  if (isProblem && body.requestId !== headers.get('x-request-id'))
+    return ['requestId and X-Request-Id differ'];
+  if (isProblem && ANYWHERE[status] === body.code) return [];
+  const place = responsePlace(document, operation, status);
+  if (place === undefined) return [`${status} ${body.code ?? ''} is not documented`];
+  return checker.problems(place, body);
+}
+
+/** Learns from an answer what exists now. */
+function learn(known: Known, { status, body }: TestResponse): void {
+  if (status >= 400) return;
+  if (typeof body.nextCursor === 'string') keep(known.cursor, body.nextCursor);
+  for (const row of body.results ?? [body]) {
+    const { id, sku, code } = row.order ?? row;
+    if (/^\d{8}-/.test(id ?? '')) keep(known.id, id);
+    if (sku !== undefined) keep(known.sku, sku);
+    if (code !== undefined) keep(known.warehouse, code);
+  }
+}
+
+/** Few enough that the same things meet again and again. */
+function keep(names: string[], name: string): void {
+  if (!names.includes(name)) names.push(name);
+  if (names.length > 40) names.splice(names.length / 2, 1);
+}
+
+/** A failure of the checks after the run says, like one during it, which run it was. */
+function expectNone(rows: readonly unknown[]): void {
+  expect({ FUZZ_SEED: SEED, rows }).toEqual({ FUZZ_SEED: SEED, rows: [] });
+}
+
+describe('thousands of requests made from the OpenAPI document', () => {
+  const statuses = new Map<string, Map<number, number>>();
+
+  it('are answered as it says, and never with a 5xx', async () => {
+    const random = new Random(SEED);
+    const known: Known = {
+      sku: ['TEA', 'CUP', 'POT', 'RARE'],
+      warehouse: ['main', 'north'],
+      id: [],
+      cursor: [],
+      key: [],
+    };
+    const { operator, admin, alice, bob } = daybook.tokens;
+    const generator = new RequestGenerator(random, document, known, [
+      ...[operator, operator, operator, operator, admin, alice, bob],
+      ...(random.chance(0.5) ? [undefined] : ['forged']),
+    ]);
+    const checker = new SchemaChecker(document);
+    const operations = operationsOf(document);
+    const failures: { request: WireRequest; complaints: string[]; answer: string }[] = [];
+    let sent = 0;
+
+    const work = async () => {
+      while (sent < REQUESTS && failures.length === 0) {
+        const operation = operations[sent % operations.length] as Operation;
+        sent += 1;
+        const request = generator.request(operation);
+        const answer = await client.send(request);
+        const wrong = complaints(checker, operation, answer);
+        if (wrong.length > 0) failures.push({ request, complaints: wrong, answer: answer.text });
+        learn(known, answer);
+        const counts = statuses.get(operation.route) ?? new Map<number, number>();
+        statuses.set(operation.route, counts.set(answer.status, (counts.get(answer.status) ?? 0) + 1));
+      }
+    };
+    await Promise.all(Array.from({ length: CONNECTIONS }, work));
+
+    if (failures.length > 0) throw new Error(`FUZZ_SEED=${SEED}: ${JSON.stringify(failures, null, 2)}`);
+    expect(sent).toBe(REQUESTS);
+  });
+
+  it('reach into every operation: some of them succeed, some are refused for what they say', () => {
+    for (const { route } of operationsOf(document)) {
+      const answered = [...(statuses.get(route)?.keys() ?? [])];
+      const succeeded = answered.some((status) => status < 300);
+      const refused = answered.some((status) => status === 400 || status === 404);
+      expect({ FUZZ_SEED: SEED, route, succeeded, refused }).toMatchObject({
+        succeeded: true,
+        refused: true,
+      });
+    }
+  });
+
+  it('leave a server that is alive', async () => {
+    expect((await client.send({ method: 'GET', path: '/health/ready' })).status).toBe(200);
+    const body = { lines: [{ sku: await daybook.createProduct('ALIVE', 1), quantity: 1 }] };
+    expect((await daybook.api('POST', '/orders', { body })).status).toBe(201);
+  });
+
+  it('leave stock that is never oversold, and is allocated to open orders and to nothing else', async () => {
+    const oversold = await daybook.database.query(
+      `SELECT * FROM stock_levels WHERE reserved < 0 OR allocated < 0 OR reserved + allocated > on_hand`,
+    );
+    expectNone(oversold);
+    const differing = await daybook.database.query(
+      `SELECT level.*, claims.quantity AS claimed FROM stock_levels level
+       FULL JOIN (
+         SELECT line.product_id, allocation.warehouse_id, sum(allocation.quantity) AS quantity
+         FROM orders JOIN order_lines line ON line.order_id = orders.id
+         JOIN order_allocations allocation ON allocation.order_id = orders.id AND allocation.line_no = line.line_no
+         WHERE orders.status = ANY($1) GROUP BY 1, 2
+       ) claims USING (product_id, warehouse_id)
+       WHERE level.allocated IS DISTINCT FROM coalesce(claims.quantity, 0)`,
+      [CLAIMING_STATUSES],
+    );
+    expectNone(differing);
+  });
+
+  it('leave a stock on hand that its movements explain', async () => {
+    const unexplained = await daybook.database.query(
+      `SELECT level.*, moved.sum FROM stock_levels level
+       FULL JOIN (SELECT product_id, warehouse_id, sum(quantity_delta) FROM stock_movements GROUP BY 1, 2) moved
+         USING (product_id, warehouse_id)
+       WHERE level.on_hand IS DISTINCT FROM coalesce(moved.sum, 0)`,
+    );
+    expectNone(unexplained);
+  });
+
+  it('leave orders whose lines are allocated in full, whose totals add up, and whose every version is journaled', async () => {
+    const wrong = await daybook.database.query(
+      `SELECT orders.id, orders.status, orders.version FROM orders
+       WHERE total_cents <> (SELECT sum(quantity * unit_price_cents) FROM order_lines WHERE order_id = orders.id)
+         OR EXISTS (
+           SELECT 1 FROM order_lines line WHERE line.order_id = orders.id AND line.quantity <> (
+             SELECT coalesce(sum(quantity), 0) FROM order_allocations allocation
+             WHERE allocation.order_id = line.order_id AND allocation.line_no = line.line_no))
+         OR (SELECT array_agg(entry.version ORDER BY entry.version) FROM journal entry
+             WHERE entity_type = 'order' AND entity_id = left(orders.id::text, 8) || '-' || right(orders.id::text, 5))
+            IS DISTINCT FROM (SELECT array_agg(n) FROM generate_series(1, orders.version) AS n)`,
+    );
+    expectNone(wrong);
+    expect((await daybook.database.query('SELECT FROM orders')).length).toBeGreaterThan(20);
+  });
+});
