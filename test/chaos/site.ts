@@ -26,6 +26,7 @@ export class Site {
     readonly databaseUrl: string,
     private readonly adminUrl: string,
     private readonly postgres: EmbeddedPostgres | undefined,
+    private readonly home: string,
   ) {}
 
   static async open({ databaseUrl, name }: SiteOptions): Promise<Site> {
@@ -33,7 +34,7 @@ export class Site {
     const postgres = databaseUrl === undefined ? await startEmbeddedPostgres({ home }) : undefined;
     const adminUrl = databaseUrl ?? (postgres as EmbeddedPostgres).url;
     const database = `daybook_${name.replaceAll('-', '_')}`;
-    const site = new Site(inDatabase(adminUrl, database), adminUrl, postgres);
+    const site = new Site(inDatabase(adminUrl, database), adminUrl, postgres, home);
     try {
       await site.dropDatabase();
       await query(adminUrl, `CREATE DATABASE ${database}`);
@@ -99,7 +100,10 @@ export class Site {
     await this.killServer();
     if (this.postgres === undefined) return this.dropDatabase();
     await this.postgres.stop();
-    await rm(dirname(this.postgres.dataDirectory), { recursive: true, force: true });
+    // The data may live elsewhere, where PostgreSQL's own account can reach it.
+    for (const folder of [dirname(this.postgres.dataDirectory), this.home]) {
+      await rm(folder, { recursive: true, force: true });
+    }
   }
 
   private async dropDatabase(): Promise<void> {
