@@ -16,8 +16,8 @@ export type Victim = (typeof VICTIMS)[number];
 export interface CampaignOptions {
   readonly seed: number;
   readonly connections: number;
-  /** Out of which each round picks one. */
-  readonly victims: readonly Victim[];
+  /** Out of which each round picks one; or one after the other. */
+  readonly victims: readonly Victim[] | 'in turn';
 }
 
 /** What one round came to. */
@@ -69,12 +69,13 @@ export class Campaign {
     const { seed, connections, victims } = options;
     const since = performance.now();
     const random = new Random(seed, round, -1);
-    const victim = random.pick(victims);
+    const victim =
+      victims === 'in turn' ? (VICTIMS[(round - 1) % VICTIMS.length] as Victim) : random.pick(victims);
     const firstOfRound = ledger.placements.length;
 
     const load = new Load({ origin: site.origin, tokens, ledger, round, seed });
     this.load = load;
-    const moment = connections * random.between(1, 6) + random.between(0, connections);
+    const moment = connections * random.between(1, 12) + random.between(0, connections);
     await waitFor('the load', () => load.succeeded >= moment, LOAD_LIMIT_MS);
     const killedAt = performance.now();
     await this.kill(victim, random);

@@ -1,10 +1,12 @@
+import type { OrderStatus } from '@daybook/orders';
+
 import { findingsIn } from '../support/doctor.js';
 import type { Ledger, Placement } from './ledger.js';
 import type { Site } from './site.js';
 
 interface StoredOrder {
   readonly number: string;
-  readonly status: string;
+  readonly status: OrderStatus;
   readonly version: number;
   /** In the form of an answer, without what may change after the placement. */
   readonly facts: object;
@@ -97,6 +99,6 @@ function compareStatus(placement: Placement, { number, status, version }: Stored
     ];
   }
   delete placement.doubtfulMove;
-  placement.order = { id: order.id, status, version } as typeof order;
+  placement.order = { id: order.id, status, version };
   return [];
 }

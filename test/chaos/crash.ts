@@ -17,8 +17,22 @@ Ends with 0 when every order that was answered is there as it was answered, ever
 retry got the original order, and the doctor found nothing; with 1 otherwise.
 `;
 
-const options = readOptions();
-if (options !== undefined) process.exitCode = await run(options);
+// Above what runs first: a class does not exist before its line.
+class BadOption extends Error {}
+
+try {
+  const options = readOptions(process.argv.slice(2));
+  process.exitCode = options === undefined ? 0 : await run(options);
+} catch (error) {
+  process.exitCode = 1;
+  const isUsage =
+    error instanceof BadOption || (error as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS');
+  say(
+    isUsage
+      ? `${(error as Error).message}\n\n${USAGE}`
+      : `\nThe campaign broke off: ${(error as Error).stack}\n`,
+  );
+}
 
 interface Options {
   readonly rounds: number;
@@ -28,8 +42,9 @@ interface Options {
   readonly databaseUrl: string | undefined;
 }
 
-function readOptions(): Options | undefined {
+function readOptions(args: string[]): Options | undefined {
   const { values } = parseArgs({
+    args,
     options: {
       rounds: { type: 'string', default: '10' },
       connections: { type: 'string', default: '256' },
@@ -45,9 +60,9 @@ function readOptions(): Options | undefined {
   }
   const kill = VICTIMS.find((victim) => victim === values.kill);
   const databaseUrl = values['database-url'];
-  if (kill === undefined) throw new RangeError(`--kill must be one of ${VICTIMS.join(', ')}`);
+  if (kill === undefined) throw new BadOption(`--kill must be one of ${VICTIMS.join(', ')}`);
   if (databaseUrl !== undefined && kill !== 'node')
-    throw new RangeError('With --database-url say --kill node');
+    throw new BadOption('With --database-url say --kill node');
   return {
     rounds: whole('rounds', values.rounds, 1, 10_000),
     connections: whole('connections', values.connections, 1, 2_000),
@@ -60,13 +75,13 @@ function readOptions(): Options | undefined {
 function whole(name: string, text: string, least: number, most: number): number {
   const value = Number(text);
   if (/^\d+$/.test(text) && value >= least && value <= most) return value;
-  throw new RangeError(`--${name} must be a whole number from ${least} to ${most}`);
+  throw new BadOption(`--${name} must be a whole number from ${least} to ${most}`);
 }
 
 async function run({ rounds, connections, seed, kill, databaseUrl }: Options): Promise<number> {
   const interruption = nextInterruption();
   say(`${rounds} rounds with ${connections} connections; repeat with --seed ${seed} --kill ${kill}\n`);
-  const site = await Site.open({ databaseUrl, name: 'chaos' });
+  const site = await Site.open({ databaseUrl });
   try {
     const victims = kill === 'both' ? VICTIMS : [kill];
     const fought = fight(site, rounds, { seed, connections, victims });

@@ -1,4 +1,4 @@
-import { readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 import { type EmbeddedPostgres, projectRoot, startEmbeddedPostgres } from '@daybook/platform';
@@ -9,17 +9,19 @@ import { type ServerProcess, startServerProcess } from '../support/server-proces
 import { waitFor } from '../support/wait-for.js';
 
 const RECOVERY_LIMIT_MS = 90_000;
+const HOMES = join(projectRoot(), '.daybook');
+const HOME = /^chaos-(\d+)$/;
 
 export interface SiteOptions {
   /** A server to use instead of one's own; then PostgreSQL cannot be killed. */
   readonly databaseUrl?: string | undefined;
-  /** For the database, and for the folder of the own PostgreSQL. */
-  readonly name: string;
 }
 
 /** A PostgreSQL and a Daybook in processes of their own, which can be killed and come back. */
 export class Site {
   private server: ServerProcess | undefined;
+  private starting: Promise<ServerProcess> | undefined;
+  private isClosed = false;
 
   private constructor(
     /** Of the database made for this site. */
@@ -29,11 +31,12 @@ export class Site {
     private readonly home: string,
   ) {}
 
-  static async open({ databaseUrl, name }: SiteOptions): Promise<Site> {
-    const home = join(projectRoot(), '.daybook', name);
+  static async open({ databaseUrl }: SiteOptions = {}): Promise<Site> {
+    const home = join(HOMES, `chaos-${process.pid}`);
+    if (databaseUrl === undefined) await removeAbandoned();
     const postgres = databaseUrl === undefined ? await startEmbeddedPostgres({ home }) : undefined;
     const adminUrl = databaseUrl ?? (postgres as EmbeddedPostgres).url;
-    const database = `daybook_${name.replaceAll('-', '_')}`;
+    const database = `daybook_chaos_${process.pid}`;
     const site = new Site(inDatabase(adminUrl, database), adminUrl, postgres, home);
     try {
       await site.dropDatabase();
@@ -62,7 +65,9 @@ export class Site {
   }
 
   async startServer(): Promise<void> {
-    this.server = await startServerProcess({ DATABASE_URL: this.databaseUrl, LOG_LEVEL: 'error' });
+    if (this.isClosed) throw new Error('The site is closed');
+    this.starting = startServerProcess({ DATABASE_URL: this.databaseUrl, LOG_LEVEL: 'error' });
+    this.server = await this.starting;
   }
 
   /** kill -9, without a word of warning. */
@@ -97,13 +102,11 @@ export class Site {
 
   /** Ends everything this site has started, in any state. The folder of PostgreSQL goes, too. */
   async close(): Promise<void> {
-    await this.killServer();
+    this.isClosed = true;
+    // One that is just being started must not outlive the site.
+    await this.starting?.then((server) => server.end('SIGKILL')).catch(() => undefined);
     if (this.postgres === undefined) return this.dropDatabase();
-    await this.postgres.stop();
-    // The data may live elsewhere, where PostgreSQL's own account can reach it.
-    for (const folder of [dirname(this.postgres.dataDirectory), this.home]) {
-      await rm(folder, { recursive: true, force: true });
-    }
+    await remove(this.postgres, this.home);
   }
 
   private async dropDatabase(): Promise<void> {
@@ -112,6 +115,32 @@ export class Site {
       `DROP DATABASE IF EXISTS ${new URL(this.databaseUrl).pathname.slice(1)} WITH (FORCE)`,
     );
   }
+}
+
+/** The PostgreSQL of a campaign that was itself killed runs on without anybody: it is taken over, and ended. */
+async function removeAbandoned(): Promise<void> {
+  const names = await readdir(HOMES).catch(() => []);
+  for (const name of names) {
+    const owner = HOME.exec(name)?.[1];
+    if (owner === undefined || isAlive(Number(owner))) continue;
+    const home = join(HOMES, name);
+    await remove(await startEmbeddedPostgres({ home }), home);
+  }
+}
+
+function isAlive(processId: number): boolean {
+  try {
+    return process.kill(processId, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+async function remove(postgres: EmbeddedPostgres, home: string): Promise<void> {
+  await postgres.stop();
+  // The data may live elsewhere, where PostgreSQL's own account can reach it.
+  for (const folder of [dirname(postgres.dataDirectory), home])
+    await rm(folder, { recursive: true, force: true });
 }
 
 async function query<Row>(url: string, text: string, values: unknown[] = []): Promise<Row[]> {

@@ -1,10 +1,8 @@
 import { randomUUID } from 'node:crypto';
 
-import pg from 'pg';
-
 import { startTestApp, type TestApp, type TestResponse } from '../support/app.js';
+import { withHeldLocks } from '../support/held-locks.js';
 import { expectInvalid, expectProblem } from '../support/problem.js';
-import { waitFor } from '../support/wait-for.js';
 
 let daybook: TestApp;
 
@@ -36,30 +34,6 @@ const count = async (table: string) =>
 function bytesOf({ status, text, headers }: TestResponse) {
   const kept = ['content-type', 'location', 'etag'];
   return { status, text, headers: Object.fromEntries(kept.map((name) => [name, headers.get(name)])) };
-}
-
-/**
- * Sends requests while nobody can write the catalogue, and lets them go on once all of them have come as far as that:
- * so each has looked for its key before any other has answered.
- */
-async function withHeldLocks(
-  send: (whenWaiting: (requests: number) => Promise<unknown>) => Promise<Promise<TestResponse>[]>,
-): Promise<TestResponse[]> {
-  const holder = new pg.Client({ connectionString: daybook.database.url });
-  await holder.connect();
-  try {
-    await holder.query('BEGIN; LOCK TABLE products, warehouses, stock_levels IN SHARE MODE');
-    const sent = await send((requests) =>
-      waitFor(`${requests} waiting transactions`, async () => {
-        const waiting = `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
-        return (await daybook.database.query(waiting)).length >= requests;
-      }),
-    );
-    await holder.query('COMMIT');
-    return await Promise.all(sent);
-  } finally {
-    await holder.end();
-  }
 }
 
 describe('a POST that is repeated with its key', () => {
@@ -111,13 +85,17 @@ describe('a POST that is repeated with its key', () => {
   ])('is not refused on POST /%s for what its own twin took a moment ago', async (path, sku, body) => {
     await daybook.createProduct(sku, 2);
     const key = randomUUID();
-    const first = await withHeldLocks(async (whenWaiting) => {
-      const twins = [post(`/${path}`, body, { key })];
-      await whenWaiting(1);
-      twins.push(post(`/${path}`, body, { key }));
-      await whenWaiting(2);
-      return twins;
-    });
+    const first = await withHeldLocks(
+      daybook.database,
+      ['products', 'warehouses', 'stock_levels'],
+      async (whenWaiting) => {
+        const twins = [post(`/${path}`, body, { key })];
+        await whenWaiting(1);
+        twins.push(post(`/${path}`, body, { key }));
+        await whenWaiting(2);
+        return twins;
+      },
+    );
     expect(first.map(({ status }) => status)).toEqual([201, 201]);
     expect(first.map(isReplay).sort()).toEqual([false, true]);
     expect(new Set(first.map(({ text }) => text)).size).toBe(1);
@@ -240,9 +218,9 @@ describe('a clientOrderId', () => {
 
   it("is the customer's own: another customer may use it too, and an operator's order for them counts", async () => {
     const body = order(1, { clientOrderId: 'shared' });
-    for (const caller of ['alice', 'bob', 'operator'] as const) {
-      expect((await post('/orders', body, { caller })).status).toBe(201);
-    }
+    const callers = ['alice', 'bob', 'operator'] as const;
+    const answers = await Promise.all(callers.map((caller) => post('/orders', body, { caller })));
+    expect(answers.map(({ status }) => status)).toEqual([201, 201, 201]);
     const forAlice = await post('/orders', { ...body, customerId: 'alice' });
     expectProblem(forAlice, 409, 'duplicate_client_order_id');
   });

@@ -31,6 +31,10 @@ export async function startServerProcess(environment: NodeJS.ProcessEnv): Promis
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const exited = once(child, 'exit') as Promise<[number | null]>;
+  // A test that breaks off must not leave its servers behind.
+  const killToo = () => child.kill('SIGKILL');
+  process.once('exit', killToo);
+  child.once('exit', () => process.off('exit', killToo));
   let output = '';
   child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
   const lines = createInterface(child.stdout);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 
 import { projectRoot } from '@daybook/platform';
-import { DataSource, type EntityManager } from 'typeorm';
+import { DataSource } from 'typeorm';
 
 import { startTestApp, type TestApp } from '../../../../test/support/app.js';
 import { CHECKS } from './checks.js';
@@ -80,7 +80,7 @@ async function damaged(sql: string) {
   await runner.startTransaction();
   try {
     await runner.query(sql);
-    return brokenOnes(await runChecks(runner.manager as EntityManager));
+    return brokenOnes(await runChecks(runner.manager));
   } finally {
     await runner.rollbackTransaction();
     await runner.release();

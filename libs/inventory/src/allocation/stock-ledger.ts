@@ -30,10 +30,10 @@ export class StockLedger {
 
   constructor(products: Iterable<ProductStock>) {
     for (const { productId, levels } of products) {
-      const byPriority = [...levels].sort((a, b) => a.priority - b.priority || a.warehouseId - b.warehouseId);
+      const own = levels.map((level) => ({ ...level }));
       this.levels.set(
         productId,
-        byPriority.map((level) => ({ ...level })),
+        own.sort((a, b) => a.priority - b.priority || a.warehouseId - b.warehouseId),
       );
     }
   }

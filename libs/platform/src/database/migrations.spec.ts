@@ -165,6 +165,18 @@ describe('a file that fails', () => {
     expect(await recorded()).toEqual(['20250101_1000_fine']);
   });
 
+  it('is also one that waits too long for a table in use: it must not hold up everybody else', async () => {
+    await database.query('CREATE TABLE in_use (id integer)');
+    const user = (replicas[1] as DataSource).createQueryRunner();
+    await user.startTransaction();
+    await user.query('SELECT 1 FROM in_use');
+    await write(FIRST, 'ALTER TABLE in_use ADD note text');
+    await expect(run()).rejects.toMatchObject({ cause: { code: '55P03' } });
+    await user.rollbackTransaction();
+    await user.release();
+    expect(await run()).toEqual(['20260101_1000_stones']);
+  });
+
   it('can be mended, and then applies', async () => {
     await write(FIRST, 'CREATE TABLE stones (id integer');
     await expect(run()).rejects.toThrow('failed');
