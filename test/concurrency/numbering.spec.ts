@@ -161,7 +161,7 @@ describe('a change of the number strategy', () => {
   it('goes on behind the highest number of the day, in either direction', async () => {
     const database = await createTestDatabase();
     const ids: string[] = [];
-    for (const strategy of ['sequence', 'gapless', 'sequence', 'gapless']) {
+    for (const strategy of ['sequence', 'gapless', 'sequence']) {
       const server = await startTestApp({ DATABASE_URL: database.url, ORDER_NUMBER_STRATEGY: strategy });
       if (ids.length === 0) await server.createProduct('TEA', 100);
       for (let n = 0; n < 3; n += 1) {
@@ -169,7 +169,7 @@ describe('a change of the number strategy', () => {
       }
       await server.stop();
     }
-    expect(ids.map(countOf)).toEqual(oneTo(12));
+    expect(ids.map(countOf)).toEqual(oneTo(9));
     await expectHealthy(database.url);
     await database.drop();
   });
@@ -199,25 +199,22 @@ describe('both number strategies at work', () => {
 });
 
 describe('the business day', () => {
-  it.each([
-    // Winter in London, already the next day and summer time in New Zealand.
-    { timeZone: 'UTC', time: '2027-01-10T12:30:00.000Z', day: '20270110' },
-    { timeZone: 'Pacific/Auckland', time: '2027-01-10T12:30:00.000Z', day: '20270111' },
-    { timeZone: 'America/St_Johns', time: '2027-01-10T03:29:30.000Z', day: '20270109' },
-    // In Beirut the clocks go forward at midnight: on this day there is no 00:30.
-    { timeZone: 'Asia/Beirut', time: '2027-03-27T22:00:00.000Z', day: '20270328' },
-  ])('of $timeZone at $time is $day', async ({ timeZone, time, day }) => {
+  it('is that of BUSINESS_TIMEZONE, in the number, for the doctor and at its midnight', async () => {
+    const timeZone = 'Pacific/Auckland';
     const daybook = await startTestApp({ BUSINESS_TIMEZONE: timeZone });
-    try {
-      await daybook.createProduct('TEA', 10);
+    await daybook.createProduct('TEA', 10);
+    const placed = [];
+    // Summer time in New Zealand: its 11 January begins 13 hours before that of UTC.
+    for (const time of ['2027-01-10T10:59:30.000Z', '2027-01-10T11:00:00.000Z', '2027-01-10T12:30:00.000Z']) {
       await makeItBe(Date.parse(time), daybook.database);
       const { body } = await expectStatus(201, daybook.api('POST', '/orders', { body: ONE_TEA }));
-      expect(body.id).toBe(`${day}-00001`);
-      expect(dayIn(body.placedAt, timeZone)).toBe(day);
-      expect(Date.parse(body.placedAt) - Date.parse(time)).toBeLessThan(MINUTE_MS);
-      await expectHealthy(daybook.database.url, timeZone);
-    } finally {
-      await daybook.stop();
+      expect(Date.parse(body.placedAt) - Date.parse(time)).toBeLessThan(30_000);
+      expect(dayIn(body.placedAt, timeZone)).toBe(body.id.slice(0, 8));
+      placed.push(body.id);
     }
+    expect(placed).toEqual(['20270110-00001', '20270111-00001', '20270111-00002']);
+    await expectHealthy(daybook.database.url, timeZone);
+    await expect(expectHealthy(daybook.database.url, 'UTC')).rejects.toThrow('numbers/business-day: 2');
+    await daybook.stop();
   });
 });

@@ -60,12 +60,15 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
   it('under load lets every request that was sent have its answer', async () => {
     const answers: WireAnswer[] = [];
     const failures: unknown[] = [];
-    const untilTold = async (client: KeepAliveClient) => {
+    const untilTold = async (client: KeepAliveClient, index: number) => {
+      // Half of them send at once, half after a while: their requests arrive on connections that look idle.
+      const thinkMs = index % 2 === 0 ? 0 : 10 * index;
       try {
         for (;;) {
           const answer = await client.ask('/api/v1/orders', ONE_TEA);
           answers.push(answer);
           if (answer.isLast) return;
+          if (thinkMs > 0) await pause(thinkMs);
         }
       } catch (error) {
         failures.push(error);

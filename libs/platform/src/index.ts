@@ -54,6 +54,7 @@ export {
   Currency,
   CursorField,
   Flag,
+  Items,
   Limit,
   NonZero,
   Quantity,

@@ -1,8 +1,7 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { Type } from 'class-transformer';
-import { ArrayMaxSize, ArrayMinSize, IsArray, ValidateIf, ValidateNested } from 'class-validator';
+import { ArrayMaxSize, ArrayMinSize, IsArray, ValidateIf } from 'class-validator';
 
-import { Choice, Quantity, Sku, Text, UuidField, Whole } from '@daybook/platform';
+import { Choice, Items, Quantity, Sku, Text, UuidField, Whole } from '@daybook/platform';
 
 import { ORDER_PRIORITIES, type OrderPriority } from '../order.entity.js';
 
@@ -28,8 +27,7 @@ export class PlaceOrderRequest {
   @IsArray({ message: '$property must be a list of 1 to 100 lines, unless reservationId is given' })
   @ArrayMinSize(1, { message: '$property must have at least 1 line' })
   @ArrayMaxSize(100, { message: '$property must have at most 100 lines' })
-  @ValidateNested({ each: true })
-  @Type(() => OrderLineRequest)
+  @Items(() => OrderLineRequest)
   readonly lines?: OrderLineRequest[];
 
   @UuidField({ optional: true, description: 'The reservation to consume; its lines become the order.' })

@@ -181,7 +181,8 @@ function isTimezone(value: string): boolean {
   // Intl takes offsets as well, but PostgreSQL reads +01:00 as POSIX does: west of Greenwich.
   if (!/^[A-Za-z]/.test(value)) return false;
   try {
-    return new Intl.DateTimeFormat('en', { timeZone: value }) !== undefined;
+    new Intl.DateTimeFormat('en', { timeZone: value });
+    return true;
   } catch (error) {
     if (error instanceof RangeError) return false;
     throw error;

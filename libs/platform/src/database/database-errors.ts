@@ -13,7 +13,7 @@ interface DriverError {
 /** The driver's own error: TypeORM wraps what its `query()` throws, prepared statements throw it as it is. */
 function driverError(error: unknown): DriverError {
   if (error instanceof QueryFailedError) return error.driverError as DriverError;
-  return (error ?? {}) as DriverError;
+  return error ?? {};
 }
 
 /** The five-character SQLSTATE, or undefined when the error did not come from a statement. */

@@ -1,6 +1,6 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiProperty, type ApiPropertyOptions } from '@nestjs/swagger';
-import { Transform } from 'class-transformer';
+import { Transform, Type } from 'class-transformer';
 import {
   IsBoolean,
   IsIn,
@@ -12,7 +12,10 @@ import {
   Min,
   NotEquals,
   ValidateBy,
+  ValidateNested,
 } from 'class-validator';
+
+import { ITEM_TYPE } from './compiled-rules.js';
 
 /*
  * Field decorators: each validates a field and documents it in the same stroke, so that the two cannot differ.
@@ -141,6 +144,10 @@ export const UuidField = (options: FieldOptions = {}) =>
     Matches(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i, { message: '$property must be a UUID' }),
     IsString(),
   );
+
+/** A list of objects of another DTO class. */
+export const Items = (type: () => new () => object): PropertyDecorator =>
+  applyDecorators(ValidateNested({ each: true }), Type(type), Reflect.metadata(ITEM_TYPE, type));
 
 /** The `limit` of a list: how many rows a page has. */
 export const Limit = () =>
