@@ -29,7 +29,7 @@ const ORDERS = `
       'placedAt', to_char(placed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) AS facts
   FROM orders JOIN lines ON lines.order_id = orders.id`;
 
-const PLACED = `SELECT request_id AS key, array_agg(entity_id) AS numbers
+const PLACED = `SELECT request_id AS key, array_agg(entity_id ORDER BY position) AS numbers
   FROM journal WHERE type = 'order.placed' GROUP BY request_id`;
 
 /**

@@ -42,6 +42,8 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   await run(server, `CREATE DATABASE ${name} TEMPLATE ${process.env['DAYBOOK_TEST_TEMPLATE']}`);
   const url = inDatabase(server, name);
   const pool = new pg.Pool({ connectionString: url, max: 4 });
+  // The end of a pool does not wait for its connections, and dropping the database may break one that is just leaving.
+  pool.on('error', () => undefined);
   return {
     url,
     query: async <Row>(text: string, values: unknown[] = []) =>

@@ -247,12 +247,14 @@ describe('a transaction that waits', () => {
       const generator = STRATEGIES[strategy]();
       await storeTickets(generator);
       await storeTickets(generator, 1, RETURNS);
+      const issued = Promise.withResolvers<void>();
       const gate = Promise.withResolvers<void>();
       const slow = transact(async (manager) => {
-        const { numbers } = await generator.issue(TICKETS, 1, manager);
+        await generator.issue(TICKETS, 1, manager);
+        issued.resolve();
         await gate.promise;
-        return numbers;
       });
+      await issued.promise;
       let isThrough = false;
       const second = storeTickets(generator).then(() => (isThrough = true));
       await storeTickets(generator, 1, RETURNS);
