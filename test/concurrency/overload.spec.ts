@@ -152,11 +152,18 @@ describe('a database that goes away', () => {
         kinds.set(kind, [...(kinds.get(kind) ?? []), key]);
       }
     };
-    const load = times(16, client);
-    for (let round = 0; round < 5; round += 1) {
+    const reads = new Set<string>();
+    const reader = async () => {
+      while (isLoaded) {
+        const { status, body } = await daybook.api('GET', '/orders?limit=1');
+        reads.add(`${status} ${body.code ?? ''}`.trim());
+      }
+    };
+    const load = Promise.all([times(16, client), times(4, reader)]);
+    for (let round = 0; round < 8; round += 1) {
       const seen = kinds.get('201')?.length ?? 0;
       await waitFor('orders', () => (kinds.get('201')?.length ?? 0) > seen + 50);
-      await network.cut();
+      await network.cut(round % 2 === 0 ? 'reset' : 'end');
       await waitFor('refusals', () => (kinds.get('503 database_unavailable')?.length ?? 0) > 0);
       await network.mend();
     }
@@ -164,6 +171,7 @@ describe('a database that goes away', () => {
     await load;
     // With a key the commit that was cut off is looked up, so no outcome stays unknown.
     expect([...kinds.keys()].sort()).toEqual(['201', '503 database_unavailable']);
+    expect([...reads].sort()).toEqual(['200', '503 database_unavailable']);
     expect(await storedOrders()).toBe(before + (kinds.get('201')?.length ?? 0));
     const refused = await database.query(
       `SELECT key FROM idempotency_keys WHERE key = ANY($1) AND caller = 'operator-1'`,

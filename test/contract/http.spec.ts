@@ -89,19 +89,19 @@ describe('what is not HTTP', () => {
   it('is let go of when the client has seen the answer and stays all the same', async () => {
     const { hostname, port } = new URL(daybook.origin);
     const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
-    const closed = new Promise((resolve) => socket.on('close', resolve));
-    socket
-      .on('error', () => undefined)
-      .resume()
-      .write('HELO\r\n\r\n');
-    await waitFor('the end of the answer', () => socket.readableEnded);
-    // Writing to a connection that the server has dropped ends it; on one that it keeps, nothing would happen.
-    await waitFor('the server to let go', () => {
-      if (!socket.destroyed) socket.write('x');
-      return socket.destroyed;
-    });
-    await closed;
-    expect((await send('GET', '/health/live')).status).toBe(200);
+    try {
+      socket.on('error', () => undefined);
+      socket.resume().write('HELO\r\n\r\n');
+      await waitFor('the end of the answer', () => socket.readableEnded);
+      // Writing to a connection that the server has dropped ends it; on one that it keeps, nothing would happen.
+      await waitFor('the server to let go', () => {
+        if (!socket.destroyed) socket.write('x');
+        return socket.destroyed;
+      });
+      expect((await send('GET', '/health/live')).status).toBe(200);
+    } finally {
+      socket.destroy();
+    }
   });
 });
 
@@ -319,6 +319,26 @@ describe('a body', () => {
       }
     },
   );
+
+  it('that is too large is not answered before it has arrived: its sender would see a reset, not the answer', async () => {
+    const { hostname, port } = new URL(daybook.origin);
+    const socket = connect(Number(port), hostname);
+    try {
+      const answer = new Promise<string>((resolve, reject) => {
+        socket.once('data', (chunk) => resolve(chunk.toString())).once('error', reject);
+      });
+      const isAnswered = () =>
+        Promise.race([answer.then(() => true), send('GET', '/health/live').then(() => false)]);
+      const fields = ['Content-Type: application/json', 'Content-Length: 20000000'];
+      const head = written('POST /api/v1/orders HTTP/1.1', fields);
+      await new Promise((resolve) => socket.write(`${head}${' '.repeat(19_999_999)}`, resolve));
+      expect(await isAnswered()).toBe(false);
+      socket.write(' ');
+      expect(await answer).toMatch(/^HTTP\/1\.1 413 /);
+    } finally {
+      socket.destroy();
+    }
+  });
 
   it('of the largest bulk is not too large', async () => {
     const sku = await daybook.createProduct('S'.repeat(64), 0);

@@ -92,12 +92,16 @@ export class RequestGenerator {
   private path({ path }: Operation): string {
     return path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
       const existing = name === 'sku' ? this.known.sku : this.known.id;
-      if (existing.length > 0 && this.random.chance(0.85))
-        return encodeURIComponent(this.random.pick(existing));
+      if (existing.length > 0 && this.random.chance(0.85)) return encodeURIComponent(this.someOf(existing));
       if (this.random.chance(0.1))
         return this.random.pick(['%', '%ff', '%ED%A0%80', 'x'.repeat(600), '%2e%2e', '%00']);
       return encodeURIComponent(this.oddText().toWellFormed());
     });
+  }
+
+  /** Mostly of the first few, of which more is known: more requests get past the first question. */
+  private someOf(existing: readonly string[]): string {
+    return this.random.pick(this.random.chance(0.7) ? existing.slice(0, 8) : existing);
   }
 
   private query({ operation }: Operation): string {
@@ -116,7 +120,7 @@ export class RequestGenerator {
       return this.random.chance(0.2) ? cursor.slice(this.random.whole(0, cursor.length)) : cursor;
     }
     const value = this.random.chance(0.8) ? this.valid(schema, name) : this.oddText();
-    return encodeURIComponent(String(value).toWellFormed());
+    return encodeURIComponent((typeof value === 'string' ? value : JSON.stringify(value)).toWellFormed());
   }
 
   private headers({ operation }: Operation): Record<string, string> {
@@ -167,7 +171,7 @@ export class RequestGenerator {
   private valid(item: Schema | { readonly $ref: string }, name: string): Json {
     const schema = resolve(this.document, item);
     if (schema.enum !== undefined) return this.random.pick(schema.enum as Json[]);
-    switch (schema.type) {
+    switch (schema.type ?? 'string') {
       case 'object':
         return this.validObject(schema);
       case 'array': {
@@ -204,10 +208,7 @@ export class RequestGenerator {
     if (format === 'uuid') return '7d444840-9dc0-11d1-b245-5ffdce74fad2';
     if (pattern === '^[A-Z]{3}$') return this.random.pick(['USD', 'EUR', 'JPY', 'XYZ']);
     const existing = name === 'sku' ? this.known.sku : name === 'warehouse' ? this.known.warehouse : [];
-    // Mostly of the first few, which have stock: more requests get past the first question.
-    if (existing.length > 0 && this.random.chance(this.isNaming ? 0.2 : 0.9)) {
-      return this.random.pick(this.random.chance(0.7) ? existing.slice(0, 4) : existing);
-    }
+    if (existing.length > 0 && this.random.chance(this.isNaming ? 0.2 : 0.9)) return this.someOf(existing);
     const length = this.random.chance(0.05) ? maxLength : this.random.whole(1, Math.min(maxLength, 8));
     const text = this.random.text(length, LETTERS);
     return name === 'code' || name === 'warehouse' ? text.toLowerCase().replaceAll(/[._]/g, '-') : text;

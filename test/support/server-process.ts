@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { pathToFileURL } from 'node:url';
 
 import { projectRoot } from '@daybook/platform';
 
@@ -20,7 +21,8 @@ export interface ServerProcess {
 /** Resolves when the server has said where it listens. */
 export async function startServerProcess(environment: NodeJS.ProcessEnv): Promise<ServerProcess> {
   const bundle = join(projectRoot(), 'dist/apps/api/main.js');
-  const child = spawn(process.execPath, ['--enable-source-maps', bundle], {
+  const endWithParent = pathToFileURL(join(projectRoot(), 'test/support/end-with-parent.mjs')).href;
+  const child = spawn(process.execPath, ['--enable-source-maps', `--import=${endWithParent}`, bundle], {
     env: {
       PATH: process.env['PATH'],
       PORT: '0',
@@ -31,10 +33,6 @@ export async function startServerProcess(environment: NodeJS.ProcessEnv): Promis
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const exited = once(child, 'exit') as Promise<[number | null]>;
-  // A test that breaks off must not leave its servers behind.
-  const killToo = () => child.kill('SIGKILL');
-  process.once('exit', killToo);
-  child.once('exit', () => process.off('exit', killToo));
   let output = '';
   child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
   const lines = createInterface(child.stdout);

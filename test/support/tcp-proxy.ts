@@ -39,10 +39,10 @@ export class TcpProxy {
   }
 
   /** Breaks all connections, and refuses new ones until {@link mend}. */
-  async cut(): Promise<void> {
+  async cut(how: 'reset' | 'end' = 'reset'): Promise<void> {
     const closed = once(this.server, 'close');
     this.server.close();
-    this.breakConnections();
+    this.breakConnections(how);
     await closed;
   }
 
@@ -51,8 +51,12 @@ export class TcpProxy {
     this.accept();
   }
 
-  breakConnections(): void {
-    for (const socket of this.sockets) socket.resetAndDestroy();
+  /** @param how what both ends see: an error, or an end in the middle of everything */
+  breakConnections(how: 'reset' | 'end' = 'reset'): void {
+    for (const socket of this.sockets) {
+      if (how === 'reset') socket.resetAndDestroy();
+      else socket.destroySoon();
+    }
   }
 
   /** From now on nothing comes through, and nobody is told; until {@link thaw}. */
