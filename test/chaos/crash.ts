@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 
 import { Campaign, type RoundReport, type Victim, VICTIMS } from './campaign.js';
-import { Site } from './site.js';
+import { Site, STRATEGIES, type Strategy } from './site.js';
 
 const USAGE = `Kills Daybook and its database under load, again and again, and looks whether a single order was lost.
 
@@ -11,6 +11,7 @@ const USAGE = `Kills Daybook and its database under load, again and again, and l
   --connections <n>     clients, each with one request under way (default 256)
   --seed <n>            for the same load and the same moments again (default: of the clock)
   --kill <victim>       node, postgres, or both: each round one of them, or both at once (default both)
+  --strategy <name>     sequence or gapless: how orders are numbered (default sequence)
   --database-url <url>  a PostgreSQL to use instead of one's own; only node can be killed then
 
 Ends with 0 when every order that was answered is there as it was answered, every other one at most once, every
@@ -39,6 +40,7 @@ interface Options {
   readonly connections: number;
   readonly seed: number;
   readonly kill: Victim;
+  readonly strategy: Strategy;
   readonly databaseUrl: string | undefined;
 }
 
@@ -50,6 +52,7 @@ function readOptions(args: string[]): Options | undefined {
       connections: { type: 'string', default: '256' },
       seed: { type: 'string', default: String(Date.now() % 1_000_000) },
       kill: { type: 'string', default: 'both' },
+      strategy: { type: 'string', default: 'sequence' },
       'database-url': { type: 'string' },
       help: { type: 'boolean', default: false },
     },
@@ -59,7 +62,9 @@ function readOptions(args: string[]): Options | undefined {
     return undefined;
   }
   const kill = VICTIMS.find((victim) => victim === values.kill);
+  const strategy = STRATEGIES.find((known) => known === values.strategy);
   const databaseUrl = values['database-url'];
+  if (strategy === undefined) throw new BadOption(`--strategy must be one of ${STRATEGIES.join(', ')}`);
   if (kill === undefined) throw new BadOption(`--kill must be one of ${VICTIMS.join(', ')}`);
   if (databaseUrl !== undefined && kill !== 'node')
     throw new BadOption('With --database-url say --kill node');
@@ -68,6 +73,7 @@ function readOptions(args: string[]): Options | undefined {
     connections: whole('connections', values.connections, 1, 2_000),
     seed: whole('seed', values.seed, 0, 2 ** 31 - 1),
     kill,
+    strategy,
     databaseUrl,
   };
 }
@@ -78,10 +84,10 @@ function whole(name: string, text: string, least: number, most: number): number 
   throw new BadOption(`--${name} must be a whole number from ${least} to ${most}`);
 }
 
-async function run({ rounds, connections, seed, kill, databaseUrl }: Options): Promise<number> {
+async function run({ rounds, connections, seed, kill, strategy, databaseUrl }: Options): Promise<number> {
   const interruption = nextInterruption();
   say(`${rounds} rounds with ${connections} connections; repeat with --seed ${seed} --kill ${kill}\n`);
-  const site = await Site.open({ databaseUrl });
+  const site = await Site.open({ databaseUrl, strategy });
   try {
     const victims = kill === 'both' ? VICTIMS : [kill];
     const fought = fight(site, rounds, { seed, connections, victims });

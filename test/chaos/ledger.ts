@@ -20,9 +20,11 @@ export interface Placement {
   isInDoubt: boolean;
   /** The bytes of the first 201. */
   answer?: string;
+  /** The order as it was answered last: 201, or 200 after a change. */
+  latest?: string;
   order?: AnsweredOrder;
   /** A move that was cut off: the order may or may not have made it. */
-  doubtfulMove?: { readonly to: OrderStatus; readonly version: number };
+  doubtfulMove?: { readonly from: OrderStatus; readonly to: OrderStatus; readonly version: number };
 }
 
 /**
@@ -58,6 +60,7 @@ export class Ledger {
       this.protests.push(`order ${order.id} was given to ${twin.key} and to ${placement.key}`);
     }
     this.byId.set(order.id, placement);
-    Object.assign(placement, { state: 'placed', isInDoubt: false, answer, order: placement.order ?? order });
+    if (placement.answer !== undefined) return;
+    Object.assign(placement, { state: 'placed', isInDoubt: false, answer, latest: answer, order });
   }
 }

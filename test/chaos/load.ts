@@ -104,12 +104,13 @@ export class Load {
     if (answer?.status === 200) {
       const { id, status, version } = JSON.parse(answer.text) as AnsweredOrder;
       placement.order = { id, status, version };
+      placement.latest = answer.text;
       if (status !== to || version !== order.version + 1) {
         this.options.ledger.protests.push(`order ${id} was to go to ${to}, and was answered ${answer.text}`);
       }
       this.succeeded += 1;
     } else if (answer === undefined || isUnknown(answer)) {
-      placement.doubtfulMove = { to, version: order.version + 1 };
+      placement.doubtfulMove = { from: order.status, to, version: order.version + 1 };
     } else if (answer.status !== 503) {
       this.options.ledger.protests.push(`order ${order.id} to ${to}: ${answer.status} ${answer.text}`);
     }

@@ -15,7 +15,12 @@ const HOME = /^chaos-(\d+)$/;
 export interface SiteOptions {
   /** A server to use instead of one's own; then PostgreSQL cannot be killed. */
   readonly databaseUrl?: string | undefined;
+  /** How the server numbers orders; default: sequence. */
+  readonly strategy?: Strategy;
 }
+
+export const STRATEGIES = ['sequence', 'gapless'] as const;
+export type Strategy = (typeof STRATEGIES)[number];
 
 /** A PostgreSQL and a Daybook in processes of their own, which can be killed and come back. */
 export class Site {
@@ -29,15 +34,16 @@ export class Site {
     private readonly adminUrl: string,
     private readonly postgres: EmbeddedPostgres | undefined,
     private readonly home: string,
+    readonly strategy: Strategy,
   ) {}
 
-  static async open({ databaseUrl }: SiteOptions = {}): Promise<Site> {
+  static async open({ databaseUrl, strategy = 'sequence' }: SiteOptions = {}): Promise<Site> {
     const home = join(HOMES, `chaos-${process.pid}`);
     if (databaseUrl === undefined) await removeAbandoned();
     const postgres = databaseUrl === undefined ? await startEmbeddedPostgres({ home }) : undefined;
     const adminUrl = databaseUrl ?? (postgres as EmbeddedPostgres).url;
     const database = `daybook_chaos_${process.pid}`;
-    const site = new Site(inDatabase(adminUrl, database), adminUrl, postgres, home);
+    const site = new Site(inDatabase(adminUrl, database), adminUrl, postgres, home, strategy);
     try {
       await site.dropDatabase();
       await query(adminUrl, `CREATE DATABASE ${database}`);
@@ -66,7 +72,11 @@ export class Site {
 
   async startServer(): Promise<void> {
     if (this.isClosed) throw new Error('The site is closed');
-    this.starting = startServerProcess({ DATABASE_URL: this.databaseUrl, LOG_LEVEL: 'error' });
+    this.starting = startServerProcess({
+      DATABASE_URL: this.databaseUrl,
+      ORDER_NUMBER_STRATEGY: this.strategy,
+      LOG_LEVEL: 'error',
+    });
     this.server = await this.starting;
   }
 
