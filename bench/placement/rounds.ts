@@ -6,7 +6,7 @@ import type { PlacementOptions } from './options.ts';
 import { allGoods, measurePgbench, type PgbenchContender } from './pgbench-contender.ts';
 
 // A server that was just started is slow until its code is compiled; that is not what is measured.
-const FIRST_WARM_UP = { connections: 64, warmUpSeconds: 2, seconds: 1 };
+const FIRST_WARM_UP = { connections: 64, warmUpSeconds: 6, seconds: 1 };
 
 export interface HttpFigure {
   round: number;

@@ -59,7 +59,7 @@ describe('a campaign of crashes', () => {
       const change = (delta: string) =>
         `UPDATE orders SET total_cents = total_cents ${delta} WHERE id = ${storedId()}`;
       expect(await noticed(change('+ 1'), change('- 1'))).toEqual([
-        expect.stringMatching(/^order \S+ was answered as \{.+\} and is stored as \{.+\}$/),
+        expect.stringMatching(/^order \S+ \(.+\) was answered as \{.+\}; stored: \{.+\}$/),
       ]);
     });
 
