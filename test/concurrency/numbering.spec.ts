@@ -137,8 +137,8 @@ describe.each(['sequence', 'gapless'] as const)(
     });
 
     it('name the day the order was placed on while midnight passes under load', async () => {
-      await makeItBe(midnight(80) - 700, fleet.database);
-      const until = performance.now() + 1_500;
+      await makeItBe(midnight(80) - 1_000, fleet.database);
+      const until = performance.now() + 2_000;
       const answers: TestResponse[] = [];
       const client = async (_: unknown, server: number) => {
         while (performance.now() < until) answers.push(await place(server));
