@@ -21,9 +21,9 @@ import { announceClosing, stopGracefully } from './shutdown.js';
 import { isExpected, PortUnavailable, UnknownCommand } from './start.errors.js';
 
 // Garbage of requests that waited for their batch ends up in the old generation, which V8 would let grow to several
-// times what is alive before it collects. 40 % above what is alive keeps the process below 250 MB, without a limit that
+// times what is alive before it collects. 60 % above what is alive keeps the process below 250 MB, without a limit that
 // a burst of large requests could run into. Measured by `npm run bench:memory`; less costs time (docs/performance.md).
-setFlagsFromString('--heap-growing-percent=40');
+setFlagsFromString('--heap-growing-percent=60');
 
 const home = process.env['DAYBOOK_HOME'] ?? join(projectRoot(), '.daybook');
 

@@ -17,7 +17,7 @@ export { migrate } from './database/migrations.js';
 export { businessNow } from './database/business-time.js';
 export { projectRoot } from './database/project-root.js';
 export { readSetting } from './database/settings.js';
-export { inTransaction, prepared, RetryTransaction } from './database/transaction.js';
+export { inTransaction, prepared, RetryTransaction, together } from './database/transaction.js';
 export { EmbeddedPostgresError } from './embedded-postgres/embedded-postgres.errors.js';
 export { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres/embedded-postgres.js';
 export {

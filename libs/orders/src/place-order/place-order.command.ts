@@ -14,6 +14,7 @@ import {
   NotFound,
   type Outcome,
   type RequestContext,
+  together,
   ValidationFailed,
   type WriteCommand,
   WritePath,
@@ -87,11 +88,11 @@ export class PlaceOrderHandler implements ICommandHandler<PlaceOrder> {
     const ordersByName = await this.findNames(requests, manager);
     const decisions = decidePlacement(requests, { products, ordersByName }, this.strategy);
     const orders = await this.number(commands, decisions, manager);
-    await this.write([...orders.values()], manager);
-    return {
-      outcomes: decisions.map((decision, index) => toOutcome(decision, index, requests, orders)),
-      events: [...orders].map(([index, order]) => toEvent(order, commands[index]?.context as RequestContext)),
-    };
+    const outcomes = decisions.map((decision, index) => toOutcome(decision, index, requests, orders));
+    const events = [...orders].map(([index, order]) =>
+      toEvent(order, commands[index]?.context as RequestContext),
+    );
+    return { outcomes, events, underWay: this.write([...orders.values()], manager) };
   }
 
   private async findNames(
@@ -140,8 +141,7 @@ export class PlaceOrderHandler implements ICommandHandler<PlaceOrder> {
         })),
       ),
     );
-    await this.insert(orders, manager);
-    await this.stock.applyChanges(claims, manager);
+    await together(this.insert(orders, manager), this.stock.applyChanges(claims, manager));
   }
 
   private async insert(orders: readonly Order[], manager: EntityManager): Promise<void> {

@@ -15,6 +15,8 @@ export function dataSourceOptions(url: string, poolSize: number): PostgresOption
       lock_timeout: 5_000,
       idle_in_transaction_session_timeout: 30_000,
       keepAlive: true,
+      // Statements issued together travel together, see `together`.
+      pipeline: true,
     },
   };
 }

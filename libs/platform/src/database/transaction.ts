@@ -93,6 +93,17 @@ export async function prepared<Row>(
   return rows as Row[];
 }
 
+/**
+ * Waits for statements that were issued without waiting for each other: they travel to the server in one go, and it
+ * works through them while this process does something else. When one fails, those behind it fail as well, but only
+ * because the transaction is broken; so the first by position is the one that is thrown.
+ */
+export async function together(...statements: readonly Promise<unknown>[]): Promise<void> {
+  for (const settled of await Promise.allSettled(statements)) {
+    if (settled.status === 'rejected') throw settled.reason;
+  }
+}
+
 interface PreparingClient {
   query(config: { name: string; text: string; values: readonly unknown[] }): Promise<{ rows: unknown[] }>;
 }

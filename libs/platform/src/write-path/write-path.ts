@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { EventBus } from '@nestjs/cqrs';
 import { DataSource, type EntityManager } from 'typeorm';
 
-import { inTransaction } from '../database/transaction.js';
+import { inTransaction, together } from '../database/transaction.js';
 import { DomainError } from '../errors/domain-error.js';
 import type { DomainEvent } from '../events/domain-event.js';
 import { InTransactionEvents } from '../events/in-transaction-handlers.js';
@@ -26,6 +26,8 @@ export interface WriteCommand {
 export interface Written {
   readonly outcomes: readonly Outcome<Answer>[];
   readonly events: readonly DomainEvent[];
+  /** Statements that were issued and not waited for: they share a round trip with the journal and the answers. */
+  readonly underWay?: Promise<void>;
 }
 
 export type WriteBatch<C extends WriteCommand> = (
@@ -106,9 +108,13 @@ export class WritePath {
       const fresh = round.fresh(stored);
       if (fresh.length === 0) return { outcomes: round.outcomes([]), events: [] };
       const written = await write(fresh, manager);
-      await this.inTransactionEvents.dispatch(written.events, manager);
-      const outcomes = round.outcomes(await this.answerTwins(fresh, written.outcomes, manager));
-      await this.idempotency.store(manager, round.toStore(outcomes));
+      let outcomes: readonly Outcome<Answer>[] = [];
+      const remembered = this.answerTwins(fresh, written.outcomes, manager).then((answered) => {
+        outcomes = round.outcomes(answered);
+        return this.idempotency.store(manager, round.toStore(outcomes));
+      });
+      const journaled = this.inTransactionEvents.dispatch(written.events, manager);
+      await together(written.underWay ?? Promise.resolve(), journaled, remembered);
       return { outcomes, events: written.events };
     });
   }
