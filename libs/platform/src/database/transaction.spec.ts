@@ -4,7 +4,7 @@ import { createTestDatabase, type TestDatabase } from '../../../../test/support/
 import { waitFor } from '../../../../test/support/wait-for.js';
 import { dataSourceOptions } from './data-source-options.js';
 import { isConnectionLost, isPoolTimeout, violatesUnique } from './database-errors.js';
-import { CommitOutcomeUnknown, inTransaction, prepared } from './transaction.js';
+import { CommitOutcomeUnknown, inTransaction, prepared, together } from './transaction.js';
 
 let database: TestDatabase;
 let pool: DataSource;
@@ -239,5 +239,21 @@ describe('a prepared statement', () => {
     await expect(prepared(pool.manager, 'test/add', ADD, ['a'])).rejects.toThrow(
       'must run inside a transaction',
     );
+  });
+});
+
+describe('statements that travel together', () => {
+  it('fail with the error of the one that broke the transaction, wherever it stands among them', async () => {
+    await database.query(`INSERT INTO notes VALUES ('taken')`);
+    const work = inTransaction(pool, async (manager) => {
+      const culprit = prepared(manager, 'test/insert', 'INSERT INTO notes VALUES ($1)', ['taken']);
+      const bystander = prepared(manager, 'test/count', 'SELECT count(*) FROM notes', []);
+      await together(bystander, culprit);
+    });
+    await expect(work).rejects.toMatchObject({ code: '23505' });
+    const [row] = await inTransaction(pool, (manager) =>
+      prepared<{ count: string }>(manager, 'test/count', 'SELECT count(*) FROM notes', []),
+    );
+    expect(row).toEqual({ count: '1' });
   });
 });

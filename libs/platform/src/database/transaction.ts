@@ -5,7 +5,7 @@ import {
   QueryRunnerAlreadyReleasedError,
 } from 'typeorm';
 
-import { isConnectionLost } from './database-errors.js';
+import { isConnectionLost, sqlState } from './database-errors.js';
 
 /** The connection broke while COMMIT was under way: the transaction may or may not have happened. */
 export class CommitOutcomeUnknown extends Error {
@@ -95,13 +95,13 @@ export async function prepared<Row>(
 
 /**
  * Waits for statements that were issued without waiting for each other: they travel to the server in one go, and it
- * works through them while this process does something else. When one fails, those behind it fail as well, but only
- * because the transaction is broken; so the first by position is the one that is thrown.
+ * works through them while this process does something else. When one fails, those behind it fail as well (25P02), but
+ * only because the transaction is broken: the one that broke it is thrown.
  */
 export async function together(...statements: readonly Promise<unknown>[]): Promise<void> {
-  for (const settled of await Promise.allSettled(statements)) {
-    if (settled.status === 'rejected') throw settled.reason;
-  }
+  const settled = await Promise.allSettled(statements);
+  const reasons = settled.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
+  if (reasons.length > 0) throw reasons.find((reason) => sqlState(reason) !== '25P02') ?? reasons[0];
 }
 
 interface PreparingClient {
