@@ -100,7 +100,9 @@ export async function prepared<Row>(
  */
 export async function together(...statements: readonly Promise<unknown>[]): Promise<void> {
   const settled = await Promise.allSettled(statements);
-  const reasons = settled.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
+  const reasons = settled.flatMap((result) =>
+    result.status === 'rejected' ? [result.reason as unknown] : [],
+  );
   if (reasons.length > 0) throw reasons.find((reason) => sqlState(reason) !== '25P02') ?? reasons[0];
 }
 
