@@ -11,7 +11,7 @@ export class InsufficientStock extends DomainError {
   readonly code = 'insufficient_stock';
   readonly status = 409;
 
-  constructor(lines: readonly ShortLine[]) {
+  constructor(readonly lines: readonly ShortLine[]) {
     const shortages = lines.map(
       ({ sku, requested, available }) => `${sku}: ${requested} requested, ${available} available`,
     );
@@ -43,5 +43,20 @@ export class ProductInactive extends DomainError {
 
   constructor(sku: string) {
     super(`The product ${sku} is not for sale.`, { sku });
+  }
+}
+
+/** The reservation has ended: `status` says how, `orderId` names the order that consumed it. */
+export class ReservationNotActive extends DomainError {
+  readonly code = 'reservation_not_active';
+  readonly status = 409;
+
+  constructor(reservationId: string, status: string, orderId: string | null) {
+    const end = orderId === null ? status : `${status} by order ${orderId}`;
+    super(`The reservation ${reservationId} is ${end}.`, {
+      reservationId,
+      reservationStatus: status,
+      orderId,
+    });
   }
 }

@@ -13,20 +13,29 @@ import { CatalogueController } from './catalogue.controller.js';
 import { ChangeProductHandler } from './change-product/change-product.command.js';
 import { CreateProductHandler } from './create-product/create-product.command.js';
 import { CreateWarehouseHandler } from './create-warehouse/create-warehouse.command.js';
+import { ExpireReservationsHandler } from './expire-reservations/expire-reservations.command.js';
+import { ExpiryWakeUp } from './expire-reservations/expiry-wake-up.js';
+import { ExtendReservationHandler } from './extend-reservation/extend-reservation.command.js';
 import { GetProductHandler } from './get-product/get-product.query.js';
+import { GetReservationHandler } from './get-reservation/get-reservation.query.js';
 import { GetStockHandler } from './get-stock/get-stock.query.js';
 import { ListProductsHandler } from './list-products/list-products.query.js';
 import { ListWarehousesHandler } from './list-warehouses/list-warehouses.query.js';
 import { Product } from './product.entity.js';
+import { ReleaseReservationHandler } from './release-reservation/release-reservation.command.js';
+import { ReservationsController } from './reservations.controller.js';
+import { ReservationsRepository } from './reservations.repository.js';
+import { ReserveStockHandler } from './reserve-stock/reserve-stock.command.js';
 import { StockRepository } from './stock.repository.js';
 import { Warehouse } from './warehouse.entity.js';
 import { WarehousesController } from './warehouses.controller.js';
 
 @Module({
   imports: [TypeOrmModule.forFeature([Product, Warehouse])],
-  controllers: [CatalogueController, WarehousesController],
+  controllers: [CatalogueController, ReservationsController, WarehousesController],
   providers: [
     StockRepository,
+    ReservationsRepository,
     {
       provide: ALLOCATION_STRATEGY,
       inject: [CONFIG],
@@ -37,11 +46,17 @@ import { WarehousesController } from './warehouses.controller.js';
     ChangeProductHandler,
     CreateProductHandler,
     CreateWarehouseHandler,
+    ExpireReservationsHandler,
+    ExpiryWakeUp,
+    ExtendReservationHandler,
     GetProductHandler,
+    GetReservationHandler,
     GetStockHandler,
     ListProductsHandler,
     ListWarehousesHandler,
+    ReleaseReservationHandler,
+    ReserveStockHandler,
   ],
-  exports: [StockRepository, ALLOCATION_STRATEGY],
+  exports: [StockRepository, ReservationsRepository, ALLOCATION_STRATEGY],
 })
 export class InventoryModule {}

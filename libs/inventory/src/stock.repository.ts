@@ -3,7 +3,9 @@ import type { EntityManager } from 'typeorm';
 
 import { numberColumn, prepared, textColumn, textsIn } from '@daybook/platform';
 
-import type { ProductStock } from './allocation/stock-ledger.js';
+import type { AvailableLevel, ProductStock } from './allocation/stock-ledger.js';
+import { InsufficientStock } from './inventory.errors.js';
+import type { Hold } from './reservation.js';
 
 /** One warehouse's stock of one product changes; the deltas of one statement may name a level more than once. */
 export interface StockChange {
@@ -64,6 +66,24 @@ const INSERT_MOVEMENTS = `
   INSERT INTO stock_movements (product_id, warehouse_id, kind, quantity_delta, reason, occurred_at)
   SELECT movement.*, $6 FROM unnest($1::int[], $2::int[], ${textsIn('$3')}, $4::bigint[], ${textsIn('$5')}) AS movement`;
 
+// As lockStock does it, for those that only change what they know already.
+const LOCK_LEVELS = `
+  SELECT FROM stock_levels WHERE product_id = ANY($1::int[])
+  ORDER BY product_id, warehouse_id FOR NO KEY UPDATE`;
+
+// Bounded, so that a great backlog cannot outlast the statement's time limit; whoever is still short comes again.
+// The clock in a subquery, so that it is read once and the index serves the comparison.
+const REAP = `
+  WITH overdue AS (
+    SELECT reservation_id, product_id, warehouse_id FROM stock_holds
+    WHERE product_id = ANY($1::int[]) AND expires_at <= (SELECT business_now())
+      AND ($2::int IS NULL OR warehouse_id = $2)
+    LIMIT 5000)
+  DELETE FROM stock_holds USING overdue
+  WHERE stock_holds.reservation_id = overdue.reservation_id AND stock_holds.product_id = overdue.product_id
+    AND stock_holds.warehouse_id = overdue.warehouse_id
+  RETURNING stock_holds.product_id AS "productId", stock_holds.warehouse_id AS "warehouseId", stock_holds.quantity`;
+
 /** The SQL of stock: lock, then change. Whoever changes stock has locked it in the same transaction. */
 @Injectable()
 export class StockRepository {
@@ -79,6 +99,47 @@ export class StockRepository {
       numberColumn(productIds),
     ]);
     return new Map(groupByProduct(rows).map((product) => [product.productId, product]));
+  }
+
+  /** Only locks all levels of the products. */
+  async lock(productIds: ReadonlySet<number>, manager: EntityManager): Promise<void> {
+    if (productIds.size === 0) return;
+    await prepared(manager, 'stock/lock-levels', LOCK_LEVELS, [numberColumn([...productIds])]);
+  }
+
+  /**
+   * Decides on locked stock. When it falls short of a product, the product's overdue holds end here and now, and it is
+   * decided again: they hold nothing, whether or not anybody has cleaned up behind them.
+   * @param decide pure; may be called again with more stock
+   */
+  async decide<K, D>(
+    products: ReadonlyMap<K, ProductStock>,
+    decide: (products: ReadonlyMap<K, ProductStock>) => readonly D[],
+    manager: EntityManager,
+  ): Promise<readonly D[]> {
+    const decisions = decide(products);
+    const short = findShortProducts(decisions, products);
+    if (short.length === 0) return decisions;
+    const freed = await this.reapOverdue(short, manager);
+    return freed.length === 0 ? decisions : this.decide(withFreed(products, freed), decide, manager);
+  }
+
+  /**
+   * Ends overdue holds on products whose levels are locked, and gives back their stock. Their reservations are left as
+   * they are: overdue ones count as expired.
+   * @param warehouseId when only the level in this warehouse is locked
+   * @returns what became available; empty when nothing is overdue
+   */
+  async reapOverdue(
+    productIds: readonly number[],
+    manager: EntityManager,
+    warehouseId?: number,
+  ): Promise<readonly Hold[]> {
+    const values = [numberColumn(productIds), warehouseId ?? null];
+    const freed = await prepared<Hold>(manager, 'stock/reap', REAP, values);
+    const changes = freed.map((hold) => ({ ...hold, reservedDelta: -hold.quantity }));
+    await this.applyChanges(changes, manager);
+    return freed;
   }
 
   /** Adds the deltas. The database's CHECKs are the backstop: a change that would oversell fails the transaction. */
@@ -110,6 +171,38 @@ export class StockRepository {
       at,
     ]);
   }
+}
+
+function findShortProducts<K>(
+  decisions: readonly unknown[],
+  products: ReadonlyMap<K, ProductStock>,
+): number[] {
+  const skus = new Set(
+    decisions.flatMap((decision) =>
+      decision instanceof InsufficientStock ? decision.lines.map(({ sku }) => sku) : [],
+    ),
+  );
+  if (skus.size === 0) return [];
+  return [...products.values()].filter(({ sku }) => skus.has(sku)).map(({ productId }) => productId);
+}
+
+function withFreed<K>(
+  products: ReadonlyMap<K, ProductStock>,
+  freed: readonly Hold[],
+): ReadonlyMap<K, ProductStock> {
+  const byProduct = Map.groupBy(freed, ({ productId }) => productId);
+  const entries = [...products].map(([key, product]): [K, ProductStock] => {
+    const own = byProduct.get(product.productId);
+    return [key, own === undefined ? product : { ...product, levels: addAvailable(product.levels, own) }];
+  });
+  return new Map(entries);
+}
+
+function addAvailable(levels: readonly AvailableLevel[], freed: readonly Hold[]): AvailableLevel[] {
+  return levels.map((level) => {
+    const own = freed.filter(({ warehouseId }) => warehouseId === level.warehouseId);
+    return { ...level, available: own.reduce((sum, { quantity }) => sum + quantity, level.available) };
+  });
 }
 
 function groupByProduct(rows: readonly LockedLevel[]): ProductStock[] {

@@ -23,10 +23,12 @@ export interface ClientOrderKey {
 const INSERT_ORDERS = `
   WITH placed AS (
     INSERT INTO orders (id, customer_id, client_order_id, priority, currency, total_cents, processing_time_ms,
-      status, placed_at, updated_at, version)
-    SELECT placed.*, 'pending', $8, $8, 1
+      reservation_id, status, placed_at, updated_at, version)
+    SELECT id, customer_id, client_order_id, priority, currency, total_cents, processing_time_ms,
+      reservation_id::uuid, 'pending', $8, $8, 1
     FROM unnest($1::bigint[], ${textsIn('$2')}, ${textsIn('$3')}, ${textsIn('$4')}, ${textsIn('$5')}, $6::bigint[],
-      $7::int[]) AS placed),
+      $7::int[], ${textsIn('$19')}) AS placed (id, customer_id, client_order_id, priority, currency, total_cents,
+      processing_time_ms, reservation_id)),
   lines AS (
     INSERT INTO order_lines (order_id, line_no, product_id, name, quantity, unit_price_cents)
     SELECT * FROM unnest($9::bigint[], $10::smallint[], $11::int[], ${textsIn('$12')}, $13::int[], $14::bigint[])),
@@ -105,6 +107,7 @@ export class OrdersRepository {
         first.placedAt,
         ...lineColumns(orders),
         ...allocationColumns(orders),
+        textColumn(orders.map(({ reservationId }) => reservationId)),
       ]);
     } catch (error) {
       if (violatesUnique(error, 'client_order_ids_pkey')) {

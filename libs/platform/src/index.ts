@@ -60,6 +60,7 @@ export {
   Quantity,
   Sku,
   Text,
+  TtlSeconds,
   UuidField,
   WarehouseCode,
   Whole,

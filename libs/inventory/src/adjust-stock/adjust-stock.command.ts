@@ -13,6 +13,7 @@ import {
 
 import { InsufficientStock } from '../inventory.errors.js';
 import { StockAdjusted } from '../inventory.events.js';
+import { StockRepository } from '../stock.repository.js';
 import type { AdjustStockRequest, StockAdjustmentResponse } from './adjust-stock.dto.js';
 
 /** Changes on hand. @throws {InsufficientStock} when less would be left than is reserved and allocated */
@@ -50,7 +51,10 @@ const RECORD = `
 export class AdjustStockHandler implements ICommandHandler<AdjustStock> {
   private readonly commits;
 
-  constructor(writePath: WritePath) {
+  constructor(
+    writePath: WritePath,
+    private readonly stock: StockRepository,
+  ) {
     this.commits = writePath.single<AdjustStock>((command, manager) => this.adjust(command, manager));
   }
 
@@ -62,8 +66,9 @@ export class AdjustStockHandler implements ICommandHandler<AdjustStock> {
     const { sku, warehouse = 'main', quantityDelta, reason } = input;
     const [level] = (await manager.query(LOCK_LEVEL, [sku, warehouse])) as (Level | undefined)[];
     if (level === undefined) throw await unknownPlace(sku, warehouse, manager);
-    const { reserved, allocated } = level;
+    const { allocated } = level;
     const onHand = level.on_hand + quantityDelta;
+    const reserved = await this.reservedOnceReaped(level, onHand - allocated, manager);
     const available = onHand - reserved - allocated;
     if (available < 0) {
       throw new InsufficientStock([{ sku, requested: -quantityDelta, available: available - quantityDelta }]);
@@ -93,6 +98,17 @@ export class AdjustStockHandler implements ICommandHandler<AdjustStock> {
       answer: Answer.created(response, `/api/v1/products/${sku}/stock`),
       events: [new StockAdjusted(`${sku}@${warehouse}`, null, response.occurredAt, context, change)],
     };
+  }
+
+  /** What is reserved, once overdue holds have ended, if that is what it takes to stay within the limit. */
+  private async reservedOnceReaped(level: Level, limit: number, manager: EntityManager): Promise<number> {
+    let { reserved } = level;
+    while (reserved > limit) {
+      const freed = await this.stock.reapOverdue([level.product_id], manager, level.warehouse_id);
+      if (freed.length === 0) break;
+      reserved -= freed.reduce((sum, { quantity }) => sum + quantity, 0);
+    }
+    return reserved;
   }
 }
 

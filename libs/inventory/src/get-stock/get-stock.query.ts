@@ -13,12 +13,18 @@ export class GetStock extends Query<StockResponse> {
   }
 }
 
+// A hold that is overdue holds nothing, even while it still counts in the stored sum.
 const READ = `
-  SELECT warehouse.code AS warehouse, level.on_hand::float8 AS "onHand", level.reserved::float8,
-    level.allocated::float8, (level.on_hand - level.reserved - level.allocated)::float8 AS available
+  SELECT warehouse.code AS warehouse, level.on_hand::float8 AS "onHand",
+    (level.reserved - overdue.quantity)::float8 AS reserved, level.allocated::float8,
+    (level.on_hand - level.reserved + overdue.quantity - level.allocated)::float8 AS available
   FROM products product
   JOIN stock_levels level ON level.product_id = product.id
   JOIN warehouses warehouse ON warehouse.id = level.warehouse_id
+  CROSS JOIN LATERAL (
+    SELECT coalesce(sum(hold.quantity), 0) AS quantity FROM stock_holds hold
+    WHERE hold.product_id = level.product_id AND hold.warehouse_id = level.warehouse_id
+      AND hold.expires_at <= (SELECT business_now())) AS overdue
   WHERE product.sku = $1
   ORDER BY warehouse.priority, warehouse.id`;
 

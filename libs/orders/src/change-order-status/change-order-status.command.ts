@@ -3,7 +3,12 @@ import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import type { EntityManager } from 'typeorm';
 
 import { toStoredNumber } from '@daybook/id-generator';
-import { ALLOCATION_STRATEGY, type AllocationStrategy, StockRepository } from '@daybook/inventory';
+import {
+  ALLOCATION_STRATEGY,
+  type AllocationStrategy,
+  type ProductStock,
+  StockRepository,
+} from '@daybook/inventory';
 import {
   Answer,
   businessNow,
@@ -67,7 +72,9 @@ export class ChangeOrderStatusHandler implements ICommandHandler<ChangeOrderStat
     const products = await this.lockStockOf([...orders.values()], manager);
     const updatedAt = await businessNow(manager);
     const requests = commands.map(toRequest);
-    const decisions = decideStatusChanges(requests, orders, products, this.strategy, updatedAt);
+    const decide = (stock: typeof products) =>
+      decideStatusChanges(requests, orders, stock, this.strategy, updatedAt);
+    const decisions = await this.stock.decide(products, decide, manager);
     await this.write(decisions.filter(isChange), orders, updatedAt, manager);
     return {
       outcomes: decisions.map((decision) =>
@@ -79,7 +86,10 @@ export class ChangeOrderStatusHandler implements ICommandHandler<ChangeOrderStat
     };
   }
 
-  private lockStockOf(orders: readonly Order[], manager: EntityManager) {
+  private lockStockOf(
+    orders: readonly Order[],
+    manager: EntityManager,
+  ): Promise<ReadonlyMap<number, ProductStock>> {
     const productIds = new Set(orders.flatMap(({ lines }) => lines.map(({ productId }) => productId)));
     return this.stock.lockById([...productIds], manager);
   }

@@ -7,6 +7,7 @@ import {
   InsufficientStock,
   ProductInactive,
   type ProductStock,
+  type Reservation,
 } from '@daybook/inventory';
 import { ValidationFailed } from '@daybook/platform';
 
@@ -23,6 +24,8 @@ import {
 
 const fewestParcels = new AllocateFewestParcels();
 const byPriority = new AllocateByPriority();
+
+const NOW = new Date('2026-11-20T12:00:00.000Z');
 
 let nextProductId = 1;
 
@@ -70,11 +73,18 @@ function decide(
   {
     strategy = fewestParcels,
     taken = {},
-  }: { strategy?: AllocationStrategy; taken?: Record<string, string> } = {},
+    reservations = [],
+  }: {
+    strategy?: AllocationStrategy;
+    taken?: Record<string, string>;
+    reservations?: readonly Reservation[];
+  } = {},
 ): PlacementDecision[] {
   const state = {
     products: new Map(products.map((each) => [each.sku, each])),
     ordersByName: new Map(Object.entries(taken) as [string, OrderId][]),
+    reservations: new Map(reservations.map((each) => [each.id, each])),
+    now: NOW,
   };
   return decidePlacement(requests, state, strategy);
 }
@@ -176,7 +186,7 @@ describe('an order that cannot be placed', () => {
     const decision = decideOne([product('TEA', { 1: 9 }), euro], order(['TEA', 1], ['TEA', 1], ['TEE', 1]));
     expect(decision).toMatchObject({
       code: 'validation_failed',
-      errors: [{ path: 'lines[2].sku', message: 'is priced in EUR, the order in USD' }],
+      errors: [{ path: 'lines[2].sku', message: 'is priced in EUR, the first line in USD' }],
     });
   });
 

@@ -1,11 +1,17 @@
 import {
+  allocateLines,
+  type Allocation,
   type AllocationStrategy,
-  InsufficientStock,
-  ProductInactive,
+  changed,
+  claim,
+  findProducts,
   type ProductStock,
+  type RequestedLine,
+  type Reservation,
   StockLedger,
+  type WantedProduct,
 } from '@daybook/inventory';
-import { DomainError, type FieldError, ValidationFailed } from '@daybook/platform';
+import { DomainError, ValidationFailed } from '@daybook/platform';
 
 import type { OrderId, OrderLine } from '../order.entity.js';
 import { DuplicateClientOrderId } from '../order.errors.js';
@@ -14,7 +20,9 @@ import { DuplicateClientOrderId } from '../order.errors.js';
 export interface PlacementRequest {
   readonly customerId: string;
   readonly clientOrderId?: string | undefined;
-  readonly lines: readonly { readonly sku: string; readonly quantity: number }[];
+  /** Empty when a reservation's lines become the order's. */
+  readonly lines: readonly RequestedLine[];
+  readonly reservationId?: string | undefined;
 }
 
 /** What the requests are decided against, locked and read in the same transaction. */
@@ -23,6 +31,10 @@ export interface PlacementState {
   readonly products: ReadonlyMap<string, ProductStock>;
   /** The orders that {@link clientOrderName}s belong to already. */
   readonly ordersByName: ReadonlyMap<string, OrderId>;
+  /** By id, locked; one that is missing is unknown. */
+  readonly reservations: ReadonlyMap<string, Reservation>;
+  /** Read after all of this was locked: decides between a customer and the deadline of a reservation. */
+  readonly now: Date;
 }
 
 /** An order that can be placed: everything but its number and its time. */
@@ -30,6 +42,8 @@ export interface Placement {
   readonly currency: string;
   readonly totalCents: number;
   readonly lines: readonly OrderLine[];
+  /** The reservation whose stock it takes over, as it was before. */
+  readonly reservation?: Reservation;
 }
 
 /** Refused because another request of the same batch, at `index`, has the same customer and client order id. */
@@ -46,59 +60,71 @@ export function clientOrderName(customerId: string, clientOrderId: string): stri
 
 /**
  * Decides a batch of orders in their order of arrival: each sees the stock that those before it left. All or nothing
- * per order. Pure: no I/O, no clock, no randomness; the same arguments give the same decisions.
+ * per order. An order that consumes a reservation takes over what that holds, and no stock beside it. Pure: no I/O, no clock, no randomness; the same arguments give the same decisions.
  */
 export function decidePlacement(
   requests: readonly PlacementRequest[],
-  { products, ordersByName }: PlacementState,
+  state: PlacementState,
   strategy: AllocationStrategy,
 ): PlacementDecision[] {
-  const ledger = new StockLedger(products.values());
+  const ledger = new StockLedger(state.products.values());
+  const reservations = new Map(state.reservations);
   const acceptedByName = new Map<string, number>();
   return requests.map((request, index) => {
-    const { customerId, clientOrderId, lines } = request;
-    if (clientOrderId === undefined) return decideOne(lines, products, ledger, strategy);
+    const { customerId, clientOrderId } = request;
+    const decide = () => decideOne(request, state, reservations, ledger, strategy);
+    if (clientOrderId === undefined) return decide();
     const name = clientOrderName(customerId, clientOrderId);
-    const existing = ordersByName.get(name);
+    const existing = state.ordersByName.get(name);
     if (existing !== undefined) return new DuplicateClientOrderId(clientOrderId, existing);
     const accepted = acceptedByName.get(name);
     if (accepted !== undefined) return new NamedTwice(accepted);
-    const decision = decideOne(lines, products, ledger, strategy);
+    const decision = decide();
     if (!(decision instanceof DomainError)) acceptedByName.set(name, index);
     return decision;
   });
 }
 
 function decideOne(
-  lines: PlacementRequest['lines'],
-  products: ReadonlyMap<string, ProductStock>,
+  request: PlacementRequest,
+  { products, now }: PlacementState,
+  reservations: Map<string, Reservation>,
   ledger: StockLedger,
   strategy: AllocationStrategy,
 ): Placement | DomainError {
-  const ordered: (ProductStock & { readonly quantity: number })[] = [];
-  const unknown: FieldError[] = [];
-  for (const [index, { sku, quantity }] of lines.entries()) {
-    const product = products.get(sku);
-    if (product === undefined)
-      unknown.push({ path: `lines[${index}].sku`, message: `is no known product: ${sku}` });
-    else ordered.push({ ...product, quantity });
+  const { reservationId, customerId } = request;
+  if (reservationId === undefined) {
+    const wanted = findProducts(request.lines, products);
+    if (wanted instanceof DomainError) return wanted;
+    return price(wanted, () => allocateLines(wanted, ledger, strategy));
   }
-  if (unknown.length > 0) return new ValidationFailed(unknown);
-  const unsellable = findUnsellable(ordered);
-  if (unsellable !== undefined) return unsellable;
-  const short = ledger.findShortLines(ordered);
-  if (short.length > 0) return new InsufficientStock(short);
-  const totalCents = ordered.reduce((sum, { priceCents, quantity }) => sum + priceCents * quantity, 0);
+  const reservation = claim(reservations.get(reservationId), { reservationId, customerId }, now);
+  if (reservation instanceof DomainError) return reservation;
+  const wanted = findProducts(reservation.lines, products);
+  if (wanted instanceof DomainError) return wanted;
+  const placement = price(wanted, () => reservation.lines.map(({ allocations }) => allocations));
+  if (placement instanceof DomainError) return placement;
+  reservations.set(reservationId, changed(reservation, now, { status: 'consumed' }));
+  return { ...placement, reservation };
+}
+
+/** @param allocate called last, when nothing else can refuse the order any more */
+function price(
+  wanted: readonly WantedProduct[],
+  allocate: () => readonly (readonly Allocation[])[] | DomainError,
+): Placement | DomainError {
+  const totalCents = wanted.reduce((sum, { priceCents, quantity }) => sum + priceCents * quantity, 0);
   if (!Number.isSafeInteger(totalCents)) {
     return new ValidationFailed([
       { path: 'lines', message: 'come to a total that is too large to be exact' },
     ]);
   }
-  const allocations = strategy.allocate(ordered, ledger);
+  const allocations = allocate();
+  if (allocations instanceof DomainError) return allocations;
   return {
-    currency: (ordered[0] as ProductStock).currency,
+    currency: (wanted[0] as WantedProduct).currency,
     totalCents,
-    lines: ordered.map(({ productId, sku, name, quantity, priceCents }, index) => ({
+    lines: wanted.map(({ productId, sku, name, quantity, priceCents }, index) => ({
       productId,
       sku,
       name,
@@ -107,14 +133,4 @@ function decideOne(
       allocations: allocations[index] ?? [],
     })),
   };
-}
-
-function findUnsellable(ordered: readonly ProductStock[]): DomainError | undefined {
-  const inactive = ordered.find(({ active }) => !active);
-  if (inactive !== undefined) return new ProductInactive(inactive.sku);
-  const currency = ordered[0]?.currency;
-  const foreign = ordered.findIndex((product) => product.currency !== currency);
-  if (foreign === -1) return undefined;
-  const message = `is priced in ${ordered[foreign]?.currency}, the order in ${currency}`;
-  return new ValidationFailed([{ path: `lines[${foreign}].sku`, message }]);
 }

@@ -3,15 +3,26 @@ import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import type { EntityManager } from 'typeorm';
 
 import { IdGenerator } from '@daybook/id-generator';
-import { ALLOCATION_STRATEGY, type AllocationStrategy, StockRepository } from '@daybook/inventory';
+import {
+  ALLOCATION_STRATEGY,
+  type AllocationStrategy,
+  changed,
+  holdsOf,
+  type ProductStock,
+  type Reservation,
+  ReservationConsumed,
+  ReservationsRepository,
+  StockRepository,
+} from '@daybook/inventory';
 import {
   Answer,
+  businessNow,
   DomainError,
+  type DomainEvent,
   Forbidden,
   type GroupCommit,
   type IdempotencyClaim,
   isOperator,
-  NotFound,
   type Outcome,
   type RequestContext,
   together,
@@ -38,8 +49,9 @@ import {
 import type { PlaceOrderRequest } from './place-order.dto.js';
 
 /**
- * Places an order: numbered, its stock allocated, journaled, durable once the answer is there.
- * @throws {InsufficientStock} {ProductInactive} {DuplicateClientOrderId} {ValidationFailed} {Forbidden}
+ * Places an order: numbered, its stock allocated, journaled, durable once the answer is there. An order for a
+ * reservation takes over the stock that is held for it, which no shortage can prevent.
+ * @throws {InsufficientStock} {ProductInactive} {ReservationNotActive} {NotFound} {DuplicateClientOrderId} {ValidationFailed} {Forbidden}
  */
 export class PlaceOrder extends Command<Answer> implements WriteCommand {
   constructor(
@@ -49,10 +61,14 @@ export class PlaceOrder extends Command<Answer> implements WriteCommand {
   ) {
     super();
   }
+}
 
-  get customerId(): string {
-    return this.input.customerId ?? this.context.actor;
-  }
+/** What one accepted command makes. */
+interface PlacedOrder {
+  readonly order: Order;
+  /** The reservation it consumes, before and after. */
+  readonly reservation: Reservation | undefined;
+  readonly consumed: Reservation | undefined;
 }
 
 @CommandHandler(PlaceOrder)
@@ -62,6 +78,7 @@ export class PlaceOrderHandler implements ICommandHandler<PlaceOrder> {
   constructor(
     writePath: WritePath,
     private readonly stock: StockRepository,
+    private readonly reservations: ReservationsRepository,
     private readonly orders: OrdersRepository,
     private readonly idGenerator: IdGenerator,
     @Inject(ALLOCATION_STRATEGY) private readonly strategy: AllocationStrategy,
@@ -70,29 +87,41 @@ export class PlaceOrderHandler implements ICommandHandler<PlaceOrder> {
   }
 
   async execute(command: PlaceOrder): Promise<Answer> {
-    const { input, context, customerId } = command;
-    if (customerId !== context.actor && !isOperator(context)) {
+    const { input, context } = command;
+    if (input.customerId !== undefined && input.customerId !== context.actor && !isOperator(context)) {
       throw new Forbidden('Only operators place orders for others.');
     }
-    if (input.reservationId !== undefined) {
-      if (input.lines === undefined) throw new NotFound(`There is no reservation ${input.reservationId}.`);
+    if (input.reservationId !== undefined && input.lines !== undefined) {
       throw new ValidationFailed([{ path: 'reservationId', message: 'excludes lines' }]);
     }
     return this.groupCommit.submit(command);
   }
 
+  /** Locks reservations before stock, as every transaction that needs both must. */
   private async place(commands: readonly PlaceOrder[], manager: EntityManager): Promise<Written> {
-    const requests = commands.map(toRequest);
-    const skus = new Set(requests.flatMap(({ lines }) => lines.map(({ sku }) => sku)));
-    const products = await this.stock.lockBySku([...skus], manager);
+    const reservations = await this.lockReservations(commands, manager);
+    const requests = commands.map((command) => toRequest(command, reservations));
+    const skus = [...requests, ...reservations.values()].flatMap(({ lines }) => lines.map(({ sku }) => sku));
+    const products = await this.stock.lockBySku([...new Set(skus)], manager);
     const ordersByName = await this.findNames(requests, manager);
-    const decisions = decidePlacement(requests, { products, ordersByName }, this.strategy);
-    const orders = await this.number(commands, decisions, manager);
-    const outcomes = decisions.map((decision, index) => toOutcome(decision, index, requests, orders));
-    const events = [...orders].map(([index, order]) =>
-      toEvent(order, commands[index]?.context as RequestContext),
-    );
-    return { outcomes, events, underWay: this.write([...orders.values()], manager) };
+    // Nothing but a reservation's deadline depends on the time, and most batches have none.
+    const now = reservations.size === 0 ? new Date(0) : await businessNow(manager);
+    const decide = (stock: ReadonlyMap<string, ProductStock>) =>
+      decidePlacement(requests, { products: stock, ordersByName, reservations, now }, this.strategy);
+    const decisions = await this.stock.decide(products, decide, manager);
+    const placed = await this.number(requests, commands, decisions, manager);
+    return {
+      outcomes: decisions.map((decision, index) => toOutcome(decision, index, requests, placed)),
+      events: [...placed].flatMap(([index, order]) =>
+        toEvents(order, commands[index]?.context as RequestContext),
+      ),
+      underWay: this.write([...placed.values()], manager),
+    };
+  }
+
+  private lockReservations(commands: readonly PlaceOrder[], manager: EntityManager) {
+    const ids = commands.flatMap(({ input }) => input.reservationId?.toLowerCase() ?? []);
+    return this.reservations.lock(ids, manager);
   }
 
   private async findNames(
@@ -108,10 +137,11 @@ export class PlaceOrderHandler implements ICommandHandler<PlaceOrder> {
 
   /** Makes orders of the accepted requests, by their position: only they take numbers. */
   private async number(
+    requests: readonly PlacementRequest[],
     commands: readonly PlaceOrder[],
     decisions: readonly PlacementDecision[],
     manager: EntityManager,
-  ): Promise<Map<number, Order>> {
+  ): Promise<Map<number, PlacedOrder>> {
     const accepted = [...decisions.entries()].filter((entry): entry is [number, Placement] =>
       isPlacement(entry[1]),
     );
@@ -119,19 +149,20 @@ export class PlaceOrderHandler implements ICommandHandler<PlaceOrder> {
     const { numbers, at } = await this.idGenerator.issue(ORDER_SERIES, accepted.length, manager);
     const placedAt = new Date(at);
     return new Map(
-      accepted.map(([index, placement], position) => {
-        const order = newOrder(
-          numbers[position] as OrderId,
-          placedAt,
-          commands[index] as PlaceOrder,
-          placement,
-        );
-        return [index, order];
+      accepted.map(([index, { reservation, ...placement }], position) => {
+        const { customerId } = requests[index] as PlacementRequest;
+        const { input } = commands[index] as PlaceOrder;
+        const id = numbers[position] as OrderId;
+        const order = newOrder(id, placedAt, customerId, input, placement, reservation);
+        const consumed = reservation && changed(reservation, placedAt, { status: 'consumed', orderId: id });
+        return [index, { order, reservation, consumed }];
       }),
     );
   }
 
-  private async write(orders: readonly Order[], manager: EntityManager): Promise<void> {
+  private async write(placed: readonly PlacedOrder[], manager: EntityManager): Promise<void> {
+    const orders = placed.map(({ order }) => order);
+    const consumed = placed.flatMap((each) => each.consumed ?? []);
     const claims = orders.flatMap(({ lines }) =>
       lines.flatMap(({ productId, allocations }) =>
         allocations.map(({ warehouseId, quantity }) => ({
@@ -141,7 +172,12 @@ export class PlaceOrderHandler implements ICommandHandler<PlaceOrder> {
         })),
       ),
     );
-    await together(this.insert(orders, manager), this.stock.applyChanges(claims, manager));
+    const freed = consumed.flatMap(holdsOf).map((hold) => ({ ...hold, reservedDelta: -hold.quantity }));
+    await together(
+      this.insert(orders, manager),
+      this.reservations.end(consumed, manager),
+      this.stock.applyChanges([...claims, ...freed], manager),
+    );
   }
 
   private async insert(orders: readonly Order[], manager: EntityManager): Promise<void> {
@@ -154,8 +190,16 @@ export class PlaceOrderHandler implements ICommandHandler<PlaceOrder> {
   }
 }
 
-function toRequest({ customerId, input: { clientOrderId, lines = [] } }: PlaceOrder): PlacementRequest {
-  return { customerId, clientOrderId, lines };
+/** An operator who names nobody places the order of whoever holds the reservation. */
+function toRequest(
+  { input, context }: PlaceOrder,
+  reservations: ReadonlyMap<string, Reservation>,
+): PlacementRequest {
+  const { clientOrderId, lines = [] } = input;
+  const reservationId = input.reservationId?.toLowerCase();
+  const holder = reservationId === undefined ? undefined : reservations.get(reservationId)?.customerId;
+  const customerId = input.customerId ?? (isOperator(context) ? holder : undefined) ?? context.actor;
+  return { customerId, clientOrderId, lines, reservationId };
 }
 
 function isPlacement(decision: PlacementDecision): decision is Placement {
@@ -165,8 +209,10 @@ function isPlacement(decision: PlacementDecision): decision is Placement {
 function newOrder(
   id: OrderId,
   placedAt: Date,
-  { customerId, input }: PlaceOrder,
-  placement: Placement,
+  customerId: string,
+  input: PlaceOrderRequest,
+  content: Pick<Order, 'currency' | 'totalCents' | 'lines'>,
+  reservation: Reservation | undefined,
 ): Order {
   const { clientOrderId = null, priority = 'normal', processingTimeMs = null } = input;
   return {
@@ -176,11 +222,11 @@ function newOrder(
     status: orderStatusMachine.initial,
     priority,
     processingTimeMs,
-    reservationId: null,
+    reservationId: reservation?.id ?? null,
     placedAt,
     updatedAt: placedAt,
     version: 1,
-    ...placement,
+    ...content,
   };
 }
 
@@ -188,21 +234,36 @@ function toOutcome(
   decision: PlacementDecision,
   index: number,
   requests: readonly PlacementRequest[],
-  orders: ReadonlyMap<number, Order>,
+  placed: ReadonlyMap<number, PlacedOrder>,
 ): Outcome<Answer> {
   if (decision instanceof DomainError) return decision;
   if (decision instanceof NamedTwice) {
-    const twin = orders.get(decision.index) as Order;
-    return new DuplicateClientOrderId(requests[index]?.clientOrderId as string, twin.id);
+    const twin = placed.get(decision.index) as PlacedOrder;
+    return new DuplicateClientOrderId(requests[index]?.clientOrderId as string, twin.order.id);
   }
-  const order = orders.get(index) as Order;
+  const { order } = placed.get(index) as PlacedOrder;
   return Answer.created(toOrderResponse(order), `/api/v1/orders/${order.id}`, order.version);
 }
 
-function toEvent(order: Order, context: RequestContext): OrderPlaced {
-  const { status, customerId, priority, currency, totalCents } = order;
+function toEvents({ order, reservation, consumed }: PlacedOrder, context: RequestContext): DomainEvent[] {
+  const { status, customerId, priority, currency, totalCents, reservationId } = order;
   const lines = order.lines.map(({ sku, quantity, unitPriceCents }) => ({ sku, quantity, unitPriceCents }));
-  return new OrderPlaced(order.id, order.version, order.placedAt.toISOString(), context, {
-    after: { status, customerId, priority, currency, totalCents, lines },
+  const at = order.placedAt.toISOString();
+  const placed = new OrderPlaced(order.id, order.version, at, context, {
+    after: {
+      status,
+      customerId,
+      priority,
+      currency,
+      totalCents,
+      lines,
+      ...(reservationId !== null && { reservationId }),
+    },
   });
+  if (reservation === undefined || consumed === undefined) return [placed];
+  const ended = new ReservationConsumed(consumed.id, consumed.version, at, context, {
+    before: { status: reservation.status },
+    after: { status: consumed.status, orderId: order.id },
+  });
+  return [placed, ended];
 }

@@ -45,6 +45,7 @@ describe('without any variable', () => {
       businessTimezone: 'UTC',
       orderNumberStrategy: 'sequence',
       allocationStrategy: 'fewest-parcels',
+      reservationTtlSeconds: 600,
       auth: {},
       logLevel: 'info',
     } satisfies DaybookConfig);

@@ -12,6 +12,8 @@ export interface DaybookConfig {
   readonly businessTimezone: string;
   readonly orderNumberStrategy: 'sequence' | 'gapless';
   readonly allocationStrategy: 'fewest-parcels' | 'by-priority';
+  /** How long a reservation holds its stock, unless it says otherwise. */
+  readonly reservationTtlSeconds: number;
   readonly auth: AuthConfig;
   /** Requests per caller and minute; absent: no limit. */
   readonly rateLimitPerMinute?: number;
@@ -62,6 +64,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv): DaybookConfig {
       'fewest-parcels',
       'by-priority',
     ]),
+    reservationTtlSeconds: read.integer('RESERVATION_TTL_SECONDS', 600, 1, 86_400),
     auth: {
       ...defined(
         'jwtSecret',

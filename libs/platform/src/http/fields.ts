@@ -112,6 +112,9 @@ export const WarehouseCode = (options: FieldOptions = {}) =>
 /** How many of something: 1 to 1,000,000. */
 export const Quantity = (options: FieldOptions = {}) => Whole(1, 1_000_000, { example: 2, ...options });
 
+/** For how long something is held: 1 second to a day. */
+export const TtlSeconds = (options: FieldOptions = {}) => Whole(1, 86_400, { example: 600, ...options });
+
 /** An amount of money in minor units. */
 export const Cents = (options: FieldOptions = {}) => Whole(0, 9_999_999_999, { example: 1250, ...options });
 

@@ -44,7 +44,8 @@ export const Idempotency = createParamDecorator(
     const header = request.headers['idempotency-key'];
     if (header === undefined) return undefined;
     const key = parseIdempotencyKey(header);
-    const route = `${request.method} ${request.routeOptions.url}`;
+    const [path] = request.url.split('?', 1);
+    const route = `${request.method} ${path}`;
     return { caller: request.caller?.subject ?? '', key, fingerprint: fingerprint(route, request.body) };
   },
 );

@@ -81,6 +81,22 @@ export class WritePath {
     );
   }
 
+  /**
+   * What Daybook changes by itself, in a transaction of its own under the same rules: in-transaction handlers take part,
+   * and the events go on the EventBus after the commit. It is not run again when it fails; whoever calls it will.
+   */
+  async change<T>(
+    write: (manager: EntityManager) => Promise<{ result: T; events: readonly DomainEvent[] }>,
+  ): Promise<T> {
+    const { result, events } = await inTransaction(this.database, async (manager) => {
+      const written = await write(manager);
+      await this.inTransactionEvents.dispatch(written.events, manager);
+      return written;
+    });
+    for (const event of events) this.eventBus.publish(event);
+    return result;
+  }
+
   /** Refuses new commands and waits until every accepted one is committed and answered. */
   async drain(): Promise<void> {
     await Promise.all(this.groups.map((group) => group.drain()));
