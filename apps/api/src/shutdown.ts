@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 
-import { Readiness, WritePath } from '@daybook/platform';
+import { JobScheduler, Readiness, WritePath } from '@daybook/platform';
 
 const FAREWELL_MS = 1_000;
 const LOOK_EVERY_MS = 20;
@@ -25,6 +25,8 @@ export function announceClosing(app: NestFastifyApplication): void {
  */
 export async function stopGracefully(app: NestFastifyApplication): Promise<void> {
   app.get(Readiness).isStopping = true;
+  // Their batches end meanwhile. What they have asked the write path for must still be accepted.
+  const jobsEnded = app.get(JobScheduler).drain();
   const server = app.getHttpServer();
   const openConnections = () =>
     new Promise<number>((resolve, reject) =>
@@ -33,6 +35,7 @@ export async function stopGracefully(app: NestFastifyApplication): Promise<void>
   const until = performance.now() + FAREWELL_MS;
   while (performance.now() < until && (await openConnections()) > 0) await pause(LOOK_EVERY_MS);
   await app.getHttpAdapter().close();
+  await jobsEnded;
   await app.get(WritePath).drain();
   await app.close();
 }

@@ -84,6 +84,9 @@ export {
   type IdempotencyClaim,
   IdempotencyStore,
 } from './idempotency/idempotency.js';
+export { JobRun, LeaseLost } from './jobs/job-run.js';
+export { JobScheduler } from './jobs/job-scheduler.js';
+export { type JobDeclaration, type RunsJob, ScheduledJob } from './jobs/scheduled-job.js';
 export { createPino, PinoLogger } from './logging/pino-logger.js';
 export { PlatformModule } from './platform.module.js';
 export {

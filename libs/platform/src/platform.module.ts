@@ -17,6 +17,9 @@ import { HealthController, Readiness } from './health/health.controller.js';
 import { CursorCodec } from './http/cursor.js';
 import { InputPipe } from './http/input.pipe.js';
 import { IdempotencyStore } from './idempotency/idempotency.js';
+import { DeclaredJobs } from './jobs/declared-jobs.js';
+import { JobScheduler } from './jobs/job-scheduler.js';
+import { JobStore } from './jobs/job-store.js';
 import { WritePath } from './write-path/write-path.js';
 
 /** What every module stands on. Global: a module of Daybook needs no import to use it. */
@@ -50,8 +53,11 @@ export class PlatformModule {
         InTransactionEvents,
         IdempotencyStore,
         WritePath,
+        DeclaredJobs,
+        JobStore,
+        JobScheduler,
       ],
-      exports: [CONFIG, CqrsModule, CursorCodec, Readiness, IdempotencyStore, WritePath],
+      exports: [CONFIG, CqrsModule, CursorCodec, Readiness, IdempotencyStore, WritePath, JobScheduler],
     };
   }
 }
