@@ -21,7 +21,7 @@ const CUSTOMERS = 500;
 const POOL_SIZES_TRIED = [10, 20, 40];
 
 // Fixed, because it guards nothing: the servers listen on loopback for as long as the benchmark runs.
-const SECRET = 'a secret that only the benchmark uses';
+export const BENCH_SECRET = 'a secret that only the benchmark uses';
 
 export type HttpContenderId = 'daybook' | 'nest-typeorm' | 'nest-typeorm-sequence';
 
@@ -44,7 +44,7 @@ export async function prepareDaybook(postgres: PostgresServer, roles = 'api'): P
     startChildServer('Daybook', [DAYBOOK], {
       DATABASE_URL: database.url,
       DAYBOOK_ROLES: roles,
-      AUTH_JWT_SECRET: SECRET,
+      AUTH_JWT_SECRET: BENCH_SECRET,
       LOG_LEVEL: 'warn',
     });
   // Its own start makes the tables. It is stopped again, having read nothing, before there is a catalogue.
@@ -74,7 +74,7 @@ export async function prepareNestTypeorm(
         DATABASE_URL: database.url,
         DATABASE_POOL_SIZE: String(poolSize),
         ORDER_NUMBERS: numbers,
-        AUTH_JWT_SECRET: SECRET,
+        AUTH_JWT_SECRET: BENCH_SECRET,
       }),
   });
   let best = { contender: withPool(POOL_SIZES_TRIED[0] ?? 10), perSecond: 0 };
@@ -113,7 +113,11 @@ export async function measureOrders(
   onProgress?: (progress: LoadProgress) => void,
 ): Promise<LoadResult> {
   const { hotSku, warmUpSeconds = 1, maximumRequests = Number.MAX_SAFE_INTEGER, ...plan } = load;
-  const options: OrderRequestOptions = { secret: SECRET, customers: CUSTOMERS, products: CATALOGUE.products };
+  const options: OrderRequestOptions = {
+    secret: BENCH_SECRET,
+    customers: CUSTOMERS,
+    products: CATALOGUE.products,
+  };
   if (hotSku !== undefined) options.hotSku = hotSku;
   await settle(contender.database);
   const before = await countOrders(contender.database);

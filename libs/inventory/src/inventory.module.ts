@@ -14,6 +14,7 @@ import { ChangeProductHandler } from './change-product/change-product.command.js
 import { CreateProductHandler } from './create-product/create-product.command.js';
 import { CreateWarehouseHandler } from './create-warehouse/create-warehouse.command.js';
 import { ExpireReservationsHandler } from './expire-reservations/expire-reservations.command.js';
+import { ExpireReservationsJob } from './expire-reservations/expire-reservations.job.js';
 import { ExpiryWakeUp } from './expire-reservations/expiry-wake-up.js';
 import { ExtendReservationHandler } from './extend-reservation/extend-reservation.command.js';
 import { GetProductHandler } from './get-product/get-product.query.js';
@@ -22,6 +23,7 @@ import { GetStockHandler } from './get-stock/get-stock.query.js';
 import { ListProductsHandler } from './list-products/list-products.query.js';
 import { ListWarehousesHandler } from './list-warehouses/list-warehouses.query.js';
 import { Product } from './product.entity.js';
+import { PurgeReservations } from './purge-reservations/purge-reservations.job.js';
 import { ReleaseReservationHandler } from './release-reservation/release-reservation.command.js';
 import { ReservationsController } from './reservations.controller.js';
 import { ReservationsRepository } from './reservations.repository.js';
@@ -47,6 +49,7 @@ import { WarehousesController } from './warehouses.controller.js';
     CreateProductHandler,
     CreateWarehouseHandler,
     ExpireReservationsHandler,
+    ExpireReservationsJob,
     ExpiryWakeUp,
     ExtendReservationHandler,
     GetProductHandler,
@@ -54,6 +57,7 @@ import { WarehousesController } from './warehouses.controller.js';
     GetStockHandler,
     ListProductsHandler,
     ListWarehousesHandler,
+    PurgeReservations,
     ReleaseReservationHandler,
     ReserveStockHandler,
   ],

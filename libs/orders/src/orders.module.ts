@@ -12,6 +12,7 @@ import { OrdersController } from './orders.controller.js';
 import { OrdersRepository } from './orders.repository.js';
 import { PlaceOrderHandler } from './place-order/place-order.command.js';
 import { PlaceOrdersInBulkHandler } from './place-orders-in-bulk/place-orders-in-bulk.command.js';
+import { RequeueStuckOrders } from './requeue-stuck-orders/requeue-stuck-orders.job.js';
 
 @Module({
   imports: [TypeOrmModule.forFeature([Order]), InventoryModule, IdGeneratorModule],
@@ -23,6 +24,7 @@ import { PlaceOrdersInBulkHandler } from './place-orders-in-bulk/place-orders-in
     ListOrdersHandler,
     PlaceOrderHandler,
     PlaceOrdersInBulkHandler,
+    RequeueStuckOrders,
   ],
 })
 export class OrdersModule {

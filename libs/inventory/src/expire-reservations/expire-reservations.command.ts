@@ -20,7 +20,7 @@ export class ExpireReservations extends Command<number> {
       /** Leaves those that were due longer ago than this. */
       readonly dueWithinSeconds?: number;
       /** Runs last in the transaction; what it throws undoes the batch. */
-      readonly beforeCommit?: (manager: EntityManager) => Promise<void>;
+      readonly beforeCommit?: (manager: EntityManager, expired: number) => Promise<void>;
     } = {},
   ) {
     super();
@@ -44,7 +44,7 @@ export class ExpireReservationsHandler implements ICommandHandler<ExpireReservat
       const now = await businessNow(manager);
       const expired = overdue.map((reservation) => asOf(now, reservation));
       await this.reservations.expire(expired, manager);
-      await beforeCommit?.(manager);
+      await beforeCommit?.(manager, expired.length);
       const events = expired.map(
         ({ id, version, status, expiresAt }) =>
           new ReservationExpired(id, version, now.toISOString(), context, {

@@ -46,6 +46,9 @@ describe('without any variable', () => {
       orderNumberStrategy: 'sequence',
       allocationStrategy: 'fewest-parcels',
       reservationTtlSeconds: 600,
+      reservationRetentionDays: 30,
+      orderStuckAfterSeconds: 3600,
+      orderStuckAction: 'requeue',
       auth: {},
       logLevel: 'info',
     } satisfies DaybookConfig);

@@ -14,6 +14,11 @@ export interface DaybookConfig {
   readonly allocationStrategy: 'fewest-parcels' | 'by-priority';
   /** How long a reservation holds its stock, unless it says otherwise. */
   readonly reservationTtlSeconds: number;
+  /** Reservations that ended longer ago than this are deleted. */
+  readonly reservationRetentionDays: number;
+  /** An order that has been processing for longer has got stuck. */
+  readonly orderStuckAfterSeconds: number;
+  readonly orderStuckAction: 'requeue' | 'fail';
   readonly auth: AuthConfig;
   /** Requests per caller and minute; absent: no limit. */
   readonly rateLimitPerMinute?: number;
@@ -65,6 +70,9 @@ export function loadConfig(environment: NodeJS.ProcessEnv): DaybookConfig {
       'by-priority',
     ]),
     reservationTtlSeconds: read.integer('RESERVATION_TTL_SECONDS', 600, 1, 86_400),
+    reservationRetentionDays: read.integer('RESERVATION_RETENTION_DAYS', 30, 2, 36_500),
+    orderStuckAfterSeconds: read.integer('ORDER_STUCK_AFTER_SECONDS', 3600, 60, 2_592_000),
+    orderStuckAction: read.choice('ORDER_STUCK_ACTION', 'requeue', ['requeue', 'fail']),
     auth: {
       ...defined(
         'jwtSecret',

@@ -77,19 +77,25 @@ export class JobRun {
     }
   }
 
-  /**
-   * Runs batches until one finds nothing to do, or the signal is aborted. Between them it rests, so that a long sweep
-   * leaves the database to the orders most of the time.
-   * @param share of the time that the batches may take together; the rest behind a slow one ends early, after a third
-   *   of the lease, so that the lease does not run out meanwhile
-   */
+  /** As {@link repeat}, each batch in a transaction of its own (see {@link batch}). */
   async untilDone(
     work: (manager: EntityManager) => Promise<number>,
-    { share = DEFAULT_SHARE } = {},
+    options: { readonly share?: number } = {},
   ): Promise<void> {
+    await this.repeat(() => this.batch(work), options);
+  }
+
+  /**
+   * Repeats a bounded step until it finds nothing to do, or the signal is aborted. In between it rests, so that a long
+   * sweep leaves the database to the orders most of the time.
+   * @param step returns how many rows it touched, and holds the lease in every transaction of its own
+   * @param share of the time that the steps may take together; the rest behind a slow one ends early, after a third of
+   *   the lease, so that the lease does not run out meanwhile
+   */
+  async repeat(step: () => Promise<number>, { share = DEFAULT_SHARE } = {}): Promise<void> {
     while (!this.signal.aborted) {
       const startedAt = performance.now();
-      if ((await this.batch(work)) === 0) return;
+      if ((await step()) === 0) return;
       await this.rest(restMsAfter(performance.now() - startedAt, share, this.lease.leaseSeconds));
     }
   }
