@@ -182,3 +182,31 @@ it('fewest parcels sends a single parcel whenever one warehouse has the whole or
     }),
   );
 });
+
+describe('the example of docs/warehouses.md', () => {
+  const [cups, pots] = [1, 2];
+  const stock = { [cups]: { 1: 5, 2: 3 }, [pots]: { 1: 1, 2: 3 } };
+
+  it.each<[demands: [number, number][], fewestParcels: string[], byPriority: string[]]>([
+    [
+      [
+        [cups, 2],
+        [pots, 2],
+      ],
+      ['w2:2', 'w2:2'],
+      ['w1:2', 'w1:1 w2:1'],
+    ],
+    [
+      [
+        [cups, 4],
+        [pots, 2],
+      ],
+      ['w1:4', 'w2:2'],
+      ['w1:4', 'w1:1 w2:1'],
+    ],
+    [[[cups, 7]], ['w1:5 w2:2'], ['w1:5 w2:2']],
+  ])('is true for %j', (demands, fewestParcels, byPriority) => {
+    expect(allocate(new AllocateFewestParcels(), stock, ...demands)).toEqual(fewestParcels);
+    expect(allocate(new AllocateByPriority(), stock, ...demands)).toEqual(byPriority);
+  });
+});
