@@ -8,8 +8,8 @@ import { operationsOf, servedDocument } from './api-document.js';
 import { routesOf } from './nest-routes.js';
 
 /*
- * Who may do what. The order in {id} is Alice's, and so is the order that POST /orders asks for; Bob is another
- * customer. `-` is no token or one that is not valid, `none` a valid one without a role.
+ * Who may do what. The order or reservation in {id} is Alice's, and so is what POST asks for; Bob is another customer.
+ * `-` is no token or one that is not valid, `none` a valid one without a role.
  */
 const TABLE = `
   route                                             -   none  alice  bob  operator  admin
@@ -26,8 +26,15 @@ const TABLE = `
   GET   /api/v1/warehouses                         401   403   403   403    200      200
   POST  /api/v1/stock-adjustments                  401   403   403   403    201      201
 
+  POST  /api/v1/reservations                       401   403   201   201    201      201
+  POST  /api/v1/reservations for Alice             401   403   201   403    201      201
+  GET   /api/v1/reservations/{id}                  401   403   200   404    200      200
+  POST  /api/v1/reservations/{id}/extend           401   403   200   404    200      200
+  POST  /api/v1/reservations/{id}/release          401   403   200   404    200      200
+
   POST  /api/v1/orders                             401   403   201   201    201      201
   POST  /api/v1/orders for Alice                   401   403   201   403    201      201
+  POST  /api/v1/orders for Alice's reservation     401   403   201   404    201      201
   POST  /api/v1/orders/bulk                        401   403   200   200    200      200
   GET   /api/v1/orders                             401   403   200   200    200      200
   GET   /api/v1/orders/{id}                        401   403   200   404    200      200
@@ -42,14 +49,21 @@ const TABLE = `
 const lines = [{ sku: 'TEA', quantity: 1 }];
 const aCode = () => randomUUID().slice(0, 8);
 
-/** What each row that has a body sends, by its route and what it says behind it. */
+/** What each row that is no GET sends, by its route and what it says behind it. */
 const BODIES: Record<string, () => unknown> = {
   'POST /api/v1/products': () => ({ sku: aCode(), name: 'New', priceCents: 1 }),
   'PATCH /api/v1/products/{sku}': () => ({ name: aCode() }),
   'POST /api/v1/warehouses': () => ({ code: aCode(), name: 'New' }),
   'POST /api/v1/stock-adjustments': () => ({ sku: 'TEA', quantityDelta: 1, reason: 'received' }),
+  'POST /api/v1/reservations': () => ({ lines }),
+  'POST /api/v1/reservations for Alice': () => ({ lines, customerId: 'alice' }),
+  'POST /api/v1/reservations/{id}/extend': () => ({ ttlSeconds: 60 }),
+  'POST /api/v1/reservations/{id}/release': () => undefined,
   'POST /api/v1/orders': () => ({ lines }),
   'POST /api/v1/orders for Alice': () => ({ lines, customerId: 'alice' }),
+  "POST /api/v1/orders for Alice's reservation": async () => ({
+    reservationId: await makeForAlice('/reservations'),
+  }),
   'POST /api/v1/orders/bulk': () => ({ orders: [{ lines }] }),
   'PATCH /api/v1/orders/{id} to cancelled': () => ({ status: 'cancelled', reason: 'Changed my mind' }),
   'PATCH /api/v1/orders/{id} to processing': () => ({ status: 'processing' }),
@@ -123,16 +137,18 @@ async function badTokens(): Promise<(string | undefined)[]> {
 
 async function send({ row, route }: Cell, token: string | undefined) {
   const [method = '', path = ''] = route.split(' ');
-  const order = path.includes('{id}') ? await placeForAlice() : '';
-  const body = BODIES[row]?.();
-  return request(daybook.origin, method, path.replace('{id}', order).replace('{sku}', 'TEA'), {
+  const [, kind] = /^\/api\/v1(.+?)\/\{id\}/.exec(path) ?? [];
+  const id = kind === undefined ? '' : await makeForAlice(kind);
+  const body = await BODIES[row]?.();
+  return request(daybook.origin, method, path.replace('{id}', id).replace('{sku}', 'TEA'), {
     ...(token !== undefined && { token }),
     ...(body !== undefined && { body }),
   });
 }
 
-async function placeForAlice(): Promise<string> {
-  return (await daybook.api('POST', '/orders', { body: { lines, customerId: 'alice' } })).body.id;
+/** @param kind `/orders` or `/reservations` */
+async function makeForAlice(kind: string): Promise<string> {
+  return (await daybook.api('POST', kind, { body: { lines, customerId: 'alice' } })).body.id;
 }
 
 describe('the table', () => {
@@ -162,9 +178,9 @@ describe.each(readTable())('$row, asked for by $caller', (cell) => {
 
   it(`is answered ${status}`, async () => {
     for (const token of tokens[caller] ?? []) {
-      const journal = 'SELECT count(*) FROM journal WHERE NOT (type = $1 AND actor = $2)';
-      // Placing the order that the request is about is the operator's doing.
-      const setUp = ['order.placed', 'operator-1'];
+      const journal = 'SELECT count(*) FROM journal WHERE NOT (type = ANY($1) AND actor = $2)';
+      // Making what the request is about is the operator's doing.
+      const setUp = [['order.placed', 'reservation.created'], 'operator-1'];
       const before = await daybook.database.query(journal, setUp);
       const answer = await send(cell, token);
       if (status < 400) {
@@ -180,7 +196,7 @@ describe.each(readTable())('$row, asked for by $caller', (cell) => {
 
 describe('an order that an operator places for a customer', () => {
   it("is the customer's: they read and cancel it, the journal knows who placed it", async () => {
-    const id = await placeForAlice();
+    const id = await makeForAlice('/orders');
     const asAlice = { token: daybook.tokens.alice };
     expect((await daybook.api('GET', `/orders/${id}`, asAlice)).body.customerId).toBe('alice');
     expect((await daybook.api('GET', '/orders', asAlice)).body.data[0].id).toBe(id);
@@ -188,6 +204,17 @@ describe('an order that an operator places for a customer', () => {
     expect((await daybook.api('PATCH', `/orders/${id}`, { ...asAlice, body })).status).toBe(200);
     const { data } = (await daybook.api('GET', `/orders/${id}/audit`)).body;
     expect(data.map(({ actor }: { actor: string }) => actor)).toEqual(['operator-1', 'alice']);
+  });
+});
+
+describe('a reservation that an operator makes for a customer', () => {
+  it("is the customer's: they read and release it, the journal knows who made it", async () => {
+    const id = await makeForAlice('/reservations');
+    const asAlice = { token: daybook.tokens.alice };
+    expect((await daybook.api('GET', `/reservations/${id}`, asAlice)).body.customerId).toBe('alice');
+    expect((await daybook.api('POST', `/reservations/${id}/release`, asAlice)).status).toBe(200);
+    const journal = 'SELECT actor FROM journal WHERE entity_id = $1 ORDER BY version';
+    expect(await daybook.database.query(journal, [id])).toEqual([{ actor: 'operator-1' }, { actor: 'alice' }]);
   });
 });
 
