@@ -14,6 +14,7 @@ import {
   Idempotency,
   type IdempotencyClaim,
   IfMatch,
+  NoBody,
   type RequestContext,
   Roles,
 } from '@daybook/platform';
@@ -91,6 +92,7 @@ export class ReservationsController {
 
   @Post(':id/release')
   @HttpCode(200)
+  @NoBody()
   @ApiOperation({ summary: 'Give the stock back' })
   @ApiReservationId()
   @ApiVersioned(ReservationResponse, 'The reservation, released.')

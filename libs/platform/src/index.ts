@@ -66,6 +66,7 @@ export {
   Whole,
 } from './http/fields.js';
 export { InputPipe, parseInput } from './http/input.pipe.js';
+export { NoBody } from './http/no-body.js';
 export { linkNextPage, type Page, toPage } from './http/page.js';
 export {
   Context,
