@@ -21,7 +21,8 @@ import { type WireRequest, WireClient } from './http-client.js';
 
 let daybook: TestApp;
 let client: WireClient;
-let orderId: string;
+/** One of each kind that a path names by `{id}`, by the path of its kind. */
+const made = new Map<string, string>();
 let before: unknown;
 
 beforeAll(async () => {
@@ -29,7 +30,10 @@ beforeAll(async () => {
   client = new WireClient(daybook.origin, 4);
   await daybook.createProduct('TEA', 1000);
   for (const code of ['a', 'b']) await daybook.api('POST', '/warehouses', { body: { code, name: code } });
-  orderId = (await daybook.api('POST', '/orders', { body: { lines: [LINE] } })).body.id;
+  const lines = [LINE];
+  made.set('orders', (await daybook.api('POST', '/orders', { body: { lines } })).body.id);
+  const body = { lines, ttlSeconds: 86_400 };
+  made.set('reservations', (await daybook.api('POST', '/reservations', { body })).body.id);
   before = await everything();
 });
 afterAll(async () => {
@@ -41,6 +45,8 @@ afterAll(async () => {
 const everything = () =>
   daybook.database.query(`SELECT
     (SELECT jsonb_agg(orders ORDER BY id) FROM orders) AS orders,
+    (SELECT jsonb_agg(reservations ORDER BY id) FROM reservations) AS reservations,
+    (SELECT jsonb_agg(hold ORDER BY reservation_id) FROM stock_holds hold) AS holds,
     (SELECT jsonb_agg(products ORDER BY id) FROM products) AS products,
     (SELECT jsonb_agg(warehouses ORDER BY id) FROM warehouses) AS warehouses,
     (SELECT jsonb_agg(level ORDER BY product_id) FROM stock_levels level) AS stock,
@@ -58,6 +64,7 @@ interface BodyTable {
 const LINE = { sku: 'TEA', quantity: 1 };
 const QUANTITY = whole(1, 1_000_000);
 const CENTS = whole(0, 9_999_999_999);
+const TTL = whole(1, 86_400);
 const PRIORITY = choice('normal', 'high');
 const ORDER_OPTIONS = {
   reservationId: UUID,
@@ -93,6 +100,15 @@ const BODIES: Readonly<Record<string, BodyTable>> = {
     },
     optional: { warehouse: WAREHOUSE },
   },
+  'POST /api/v1/reservations': {
+    valid: { lines: [LINE] },
+    required: { lines: list(LINE, 100), 'lines[0].sku': SKU, 'lines[0].quantity': QUANTITY },
+    optional: { ttlSeconds: TTL, customerId: text(255) },
+  },
+  'POST /api/v1/reservations/{id}/extend': {
+    valid: { ttlSeconds: 60 },
+    required: { ttlSeconds: TTL },
+  },
   'POST /api/v1/orders': {
     valid: { lines: [LINE] },
     required: { lines: list(LINE, 100), 'lines[0].sku': SKU, 'lines[0].quantity': QUANTITY },
@@ -118,6 +134,9 @@ const BODIES: Readonly<Record<string, BodyTable>> = {
   },
 };
 
+/** What changes something and takes no body. */
+const BODILESS = ['POST /api/v1/reservations/{id}/release'];
+
 /** The query of every list. */
 const QUERIES: Readonly<Record<string, Readonly<Record<string, Readonly<Record<string, string>>>>>> = {
   'GET /api/v1/products': {
@@ -140,7 +159,8 @@ const QUERIES: Readonly<Record<string, Readonly<Record<string, Readonly<Record<s
   'GET /api/v1/orders/{id}/audit': { limit: QUERY_LIMIT, cursor: {} },
 };
 
-const fill = (path: string) => path.replace('{sku}', 'TEA').replace('{id}', orderId);
+const fill = (path: string) =>
+  path.replace('{sku}', 'TEA').replace(/(\w+)\/\{id\}/, (_, kind: string) => `${kind}/${made.get(kind)}`);
 
 function send(
   route: string,
@@ -209,6 +229,13 @@ describe('the tables', () => {
       { required: sorted(required), optional: sorted(optional) },
     ]);
     expect(Object.fromEntries(documented)).toEqual(Object.fromEntries(inTable));
+  });
+
+  it('have every route that changes something and takes no body', () => {
+    const documented = operationsOf(document).filter(
+      (operation) => operation.method !== 'GET' && bodySchemaOf(document, operation) === undefined,
+    );
+    expect(documented.map(({ route }) => route)).toEqual(BODILESS);
   });
 
   it('have every query parameter', () => {
@@ -361,6 +388,35 @@ describe.each(bodyRoutes)('the body of $route', ({ route, valid }) => {
   });
 });
 
+describe.each(BODILESS)('a body on %s, which takes none,', (route) => {
+  it.each<[what: string, path: string, body: string | Buffer]>([
+    ['null', 'body', 'null'],
+    ['a number', 'body', '0'],
+    ['a text', 'body', '""'],
+    ['a list', 'body', '[]'],
+    ['only blanks', 'body', ' '],
+    ['cut off', 'body', '{'],
+    ['not UTF-8', 'body', Buffer.from('{"x":"\xff"}', 'latin1')],
+    ['a field that another route has', 'quantity', '{"quantity":1}'],
+    ['__proto__', '__proto__', '{"__proto__":{}}'],
+  ])('is refused when it is %s', async (_, path, body) => {
+    expectInvalid(await send(route, { body }), path);
+  });
+
+  it('has every field named, up to 20, and long names shortened', async () => {
+    const names = ['n'.repeat(1_000_000), ...Array.from({ length: 30 }, (_, index) => `x${index}`)];
+    const body = JSON.stringify(Object.fromEntries(names.map((name) => [name, 1])));
+    const answer = await send(route, { body });
+    expectInvalid(answer, `${'n'.repeat(64)}…`, ...names.slice(1, 20));
+    expect(answer.text.length).toBeLessThan(5_000);
+  });
+
+  it('is refused as anything but JSON', async () => {
+    const answer = await send(route, { body: '{}', headers: { 'content-type': 'text/plain' } });
+    expectProblem(answer, 415, 'unsupported_media_type');
+  });
+});
+
 describe('a body with many bad fields', () => {
   it('has every one of them named, up to 20', async () => {
     const lines = Array.from({ length: 15 }, () => ({ sku: '', quantity: 0 }));
@@ -454,6 +510,9 @@ describe('a path', () => {
     'GET /api/v1/products/{sku}',
     'GET /api/v1/products/{sku}/stock',
     'PATCH /api/v1/products/{sku}',
+    'GET /api/v1/reservations/{id}',
+    'POST /api/v1/reservations/{id}/extend',
+    'POST /api/v1/reservations/{id}/release',
     'GET /api/v1/orders/{id}',
     'GET /api/v1/orders/{id}/status',
     'GET /api/v1/orders/{id}/transitions',
@@ -461,7 +520,7 @@ describe('a path', () => {
     'PATCH /api/v1/orders/{id}',
   ];
   const replaced = (route: string, value: string) => route.replace(/\{\w+\}/, value);
-  const bodyOf = (route: string) => JSON.stringify(BODIES[route]?.valid);
+  const bodyOf = (route: string) => BODIES[route] && JSON.stringify(BODIES[route].valid);
   const sendTo = (route: string, value: string) => send(replaced(route, value), { body: bodyOf(route) });
 
   it('is tested with every parameter of the document', async () => {
@@ -488,6 +547,11 @@ describe('a path', () => {
       ['a number with a huge day', `${'9'.repeat(18)}-00001`],
       ['a number that is too short', '20261120-1'],
       ['a number with a prefix', 'X20261120-00001'],
+      ['a UUID', '7d444840-9dc0-11d1-b245-5ffdce74fad2'],
+      ['a UUID in capitals', '7D444840-9DC0-11D1-B245-5FFDCE74FAD2'],
+      ['a UUID without dashes', '7d4448409dc011d1b2455ffdce74fad2'],
+      ['a UUID in braces', '%7B7d444840-9dc0-11d1-b245-5ffdce74fad2%7D'],
+      ['a UUID and a digit', '7d444840-9dc0-11d1-b245-5ffdce74fad20'],
       ['a word of every object', '__proto__'],
       ['a percent sign', '%25'],
     ])('finds nothing by %s', async (_, value) => {
@@ -511,10 +575,30 @@ describe('a path', () => {
   });
 });
 
-describe('the Idempotency-Key', () => {
-  const routes = bodyRoutes.filter(({ route }) => route.startsWith('POST'));
+const changing = [...bodyRoutes, ...BODILESS.map((route) => ({ route, valid: undefined }))];
 
-  describe.each(routes)('of $route', ({ route, valid }) => {
+/** Sends what would be accepted, but for one header. */
+function sendWith({ route, valid }: (typeof changing)[number], headers: Record<string, string>) {
+  return send(route, { headers, body: valid && JSON.stringify(valid) });
+}
+
+/** The routes whose document has the header. */
+async function routesWith(header: string): Promise<string[]> {
+  const document = await servedDocument(daybook);
+  const documented = operationsOf(document).filter(({ operation }) =>
+    (operation.parameters ?? []).some((item) => resolve(document, item).name === header),
+  );
+  return documented.map(({ route }) => route).sort();
+}
+
+describe('the Idempotency-Key', () => {
+  const routes = changing.filter(({ route }) => route.startsWith('POST'));
+
+  it('is tested on every route that has it', async () => {
+    expect(routes.map(({ route }) => route).sort()).toEqual(await routesWith('Idempotency-Key'));
+  });
+
+  describe.each(routes)('of $route', (row) => {
     it.each([
       ['empty', ''],
       ['blank', '   '],
@@ -525,16 +609,19 @@ describe('the Idempotency-Key', () => {
       ['a letter beyond ASCII', 'clé'],
       ['bytes of an emoji', '\u00f0\u009f\u008d\u00b5'],
     ])('is refused when it is %s', async (_, key) => {
-      const body = JSON.stringify(valid);
-      expectInvalid(await send(route, { body, headers: { 'idempotency-key': key } }), 'Idempotency-Key');
+      expectInvalid(await sendWith(row, { 'idempotency-key': key }), 'Idempotency-Key');
     });
   });
 });
 
 describe('If-Match', () => {
-  const routes = bodyRoutes.filter(({ route }) => route.startsWith('PATCH'));
+  const routes = changing.filter(({ route }) => /^PATCH|reservations\/\{id\}/.test(route));
 
-  describe.each(routes)('of $route', ({ route, valid }) => {
+  it('is tested on every route that has it', async () => {
+    expect(routes.map(({ route }) => route).sort()).toEqual(await routesWith('If-Match'));
+  });
+
+  describe.each(routes)('of $route', (row) => {
     it.each([
       '',
       '1',
@@ -550,10 +637,12 @@ describe('If-Match', () => {
       '"1e3"',
       '**',
     ])('is refused when it is %j', async (tag) => {
-      expectInvalid(
-        await send(route, { body: JSON.stringify(valid), headers: { 'if-match': tag } }),
-        'If-Match',
-      );
+      expectInvalid(await sendWith(row, { 'if-match': tag }), 'If-Match');
+    });
+
+    it('of another version is refused, with the version that it is at', async () => {
+      const answer = await sendWith(row, { 'if-match': '"2"' });
+      expect(expectProblem(answer, 412, 'version_conflict')['currentVersion']).toBe(1);
     });
   });
 });
@@ -563,9 +652,16 @@ describe('all of this', () => {
     expect(await everything()).toEqual(before);
   });
 
-  it.each(bodyRoutes)('started from what $route accepts', async ({ route, valid }) => {
-    const { status, text: answer } = await send(route, { body: JSON.stringify(valid) });
+  it.each(changing)('started from what $route accepts', async (row) => {
+    const { status, text: answer } = await sendWith(row, {});
     expect({ accepted: status === 200 || status === 201, answer }).toEqual({ accepted: true, answer });
     expect(answer).not.toContain('"error":');
+  });
+
+  it.each(['', '{}', ' {\n} '])('took %j for no body', async (body) => {
+    const { id } = (await daybook.api('POST', '/reservations', { body: { lines: [LINE] } })).body;
+    const route = `POST /api/v1/reservations/${id}/release`;
+    const headers = { 'content-type': 'application/json' };
+    expect((await send(route, { body, headers })).body).toMatchObject({ status: 'released' });
   });
 });

@@ -214,7 +214,10 @@ describe('a reservation that an operator makes for a customer', () => {
     expect((await daybook.api('GET', `/reservations/${id}`, asAlice)).body.customerId).toBe('alice');
     expect((await daybook.api('POST', `/reservations/${id}/release`, asAlice)).status).toBe(200);
     const journal = 'SELECT actor FROM journal WHERE entity_id = $1 ORDER BY version';
-    expect(await daybook.database.query(journal, [id])).toEqual([{ actor: 'operator-1' }, { actor: 'alice' }]);
+    expect(await daybook.database.query(journal, [id])).toEqual([
+      { actor: 'operator-1' },
+      { actor: 'alice' },
+    ]);
   });
 });
 
