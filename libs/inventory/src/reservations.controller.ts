@@ -50,7 +50,7 @@ export class ReservationsController {
   @ApiBody({ type: ReserveStockRequest, examples: { cart: { summary: 'Tea for two', value: EXAMPLE } } })
   @ApiCreated(ReservationResponse, { versioned: true })
   @ApiIdempotent()
-  @ApiConflicts('insufficient_stock', 'product_inactive')
+  @ApiConflicts('insufficient_stock', 'product_inactive', 'idempotency_in_flight')
   @ApiErrors(413, 415)
   reserve(
     @Body() body: ReserveStockRequest,
@@ -78,7 +78,7 @@ export class ReservationsController {
   @ApiVersioned(ReservationResponse, 'The reservation with its new deadline.')
   @ApiIdempotent()
   @ApiIfMatch()
-  @ApiConflicts('reservation_not_active')
+  @ApiConflicts('reservation_not_active', 'idempotency_in_flight')
   @ApiErrors(404, 413, 415)
   extend(
     @Param('id') id: string,
@@ -98,7 +98,7 @@ export class ReservationsController {
   @ApiVersioned(ReservationResponse, 'The reservation, released.')
   @ApiIdempotent()
   @ApiIfMatch()
-  @ApiConflicts('reservation_not_active')
+  @ApiConflicts('reservation_not_active', 'idempotency_in_flight')
   @ApiErrors(404)
   release(
     @Param('id') id: string,

@@ -83,6 +83,7 @@ export class OrdersController {
   @ApiConflicts(
     'insufficient_stock',
     'product_inactive',
+    'reservation_not_active',
     'duplicate_client_order_id',
     'idempotency_in_flight',
   )
