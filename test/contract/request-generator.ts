@@ -10,7 +10,9 @@ type Json = null | boolean | number | string | Json[] | { [name: string]: Json }
 export interface Known {
   readonly sku: string[];
   readonly warehouse: string[];
-  readonly id: string[];
+  readonly order: string[];
+  /** Newest first: they do not last. */
+  readonly reservation: string[];
   readonly cursor: string[];
   readonly key: string[];
 }
@@ -91,7 +93,8 @@ export class RequestGenerator {
 
   private path({ path }: Operation): string {
     return path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
-      const existing = name === 'sku' ? this.known.sku : this.known.id;
+      const things = path.includes('/reservations/') ? this.known.reservation : this.known.order;
+      const existing = name === 'sku' ? this.known.sku : things;
       if (existing.length > 0 && this.random.chance(0.85)) return encodeURIComponent(this.someOf(existing));
       if (this.random.chance(0.1))
         return this.random.pick(['%', '%ff', '%ED%A0%80', 'x'.repeat(600), '%2e%2e', '%00']);
@@ -101,7 +104,7 @@ export class RequestGenerator {
 
   /** Mostly of the first few, of which more is known: more requests get past the first question. */
   private someOf(existing: readonly string[]): string {
-    return this.random.pick(this.random.chance(0.7) ? existing.slice(0, 8) : existing);
+    return this.random.pick(this.random.chance(0.85) ? existing.slice(0, 8) : existing);
   }
 
   private query({ operation }: Operation): string {
@@ -189,13 +192,14 @@ export class RequestGenerator {
   }
 
   private validObject(schema: Schema): Json {
-    const members = Object.entries(schema.properties ?? {}).filter(
-      // An order has either lines or a reservation, and there are no reservations to be met yet.
-      ([name]) =>
-        schema.required?.includes(name) ||
-        name === 'lines' ||
-        this.random.chance(name === 'reservationId' ? 0.02 : 0.3),
-    );
+    const properties = Object.entries(schema.properties ?? {});
+    // An order has either lines or a reservation, though no schema says so.
+    const hasReservation = properties.some(([name]) => name === 'reservationId') && this.random.chance(0.4);
+    const members = properties.filter(([name]) => {
+      if (name === 'reservationId') return hasReservation || this.random.chance(0.02);
+      if (name === 'lines' && hasReservation) return this.random.chance(0.05);
+      return name === 'lines' || schema.required?.includes(name) || this.random.chance(0.3);
+    });
     return Object.fromEntries(members.map(([name, child]) => [name, this.valid(child, name)]));
   }
 
@@ -205,7 +209,11 @@ export class RequestGenerator {
   }
 
   private validText({ maxLength = 20, format, pattern }: Schema, name: string): string {
-    if (format === 'uuid') return '7d444840-9dc0-11d1-b245-5ffdce74fad2';
+    if (format === 'uuid') {
+      const { reservation } = this.known;
+      const isKnown = reservation.length > 0 && this.random.chance(0.95);
+      return isKnown ? this.someOf(reservation) : '7d444840-9dc0-11d1-b245-5ffdce74fad2';
+    }
     if (pattern === '^[A-Z]{3}$') return this.random.pick(['USD', 'EUR', 'JPY', 'XYZ']);
     const existing = name === 'sku' ? this.known.sku : name === 'warehouse' ? this.known.warehouse : [];
     if (existing.length > 0 && this.random.chance(this.isNaming ? 0.2 : 0.9)) return this.someOf(existing);
