@@ -2,7 +2,6 @@ import {
   allocateLines,
   type Allocation,
   type AllocationStrategy,
-  changed,
   claim,
   findProducts,
   type ProductStock,
@@ -51,7 +50,21 @@ export class NamedTwice {
   constructor(readonly index: number) {}
 }
 
-export type PlacementDecision = Placement | DomainError | NamedTwice;
+/** Refused because another request of the same batch, at `index`, consumes the reservation. */
+export class ConsumedTwice {
+  constructor(readonly index: number) {}
+}
+
+export type PlacementDecision = Placement | DomainError | NamedTwice | ConsumedTwice;
+
+/** Whether the decision is an order that can be placed. */
+export function isPlacement(decision: PlacementDecision): decision is Placement {
+  return !(
+    decision instanceof DomainError ||
+    decision instanceof NamedTwice ||
+    decision instanceof ConsumedTwice
+  );
+}
 
 /** A customer and its own name for an order, as one key. Neither can contain a line feed. */
 export function clientOrderName(customerId: string, clientOrderId: string): string {
@@ -60,7 +73,8 @@ export function clientOrderName(customerId: string, clientOrderId: string): stri
 
 /**
  * Decides a batch of orders in their order of arrival: each sees the stock that those before it left. All or nothing
- * per order. An order that consumes a reservation takes over what that holds, and no stock beside it. Pure: no I/O, no clock, no randomness; the same arguments give the same decisions.
+ * per order. An order that consumes a reservation takes over what that holds, and no stock beside it. Pure: no I/O, no
+ * clock, no randomness; the same arguments give the same decisions.
  */
 export function decidePlacement(
   requests: readonly PlacementRequest[],
@@ -68,11 +82,15 @@ export function decidePlacement(
   strategy: AllocationStrategy,
 ): PlacementDecision[] {
   const ledger = new StockLedger(state.products.values());
-  const reservations = new Map(state.reservations);
   const acceptedByName = new Map<string, number>();
+  const consumedBy = new Map<string, number>();
   return requests.map((request, index) => {
     const { customerId, clientOrderId } = request;
-    const decide = () => decideOne(request, state, reservations, ledger, strategy);
+    const decide = () => {
+      const decision = decideOne(request, state, consumedBy, ledger, strategy);
+      if (isPlacement(decision) && decision.reservation) consumedBy.set(decision.reservation.id, index);
+      return decision;
+    };
     if (clientOrderId === undefined) return decide();
     const name = clientOrderName(customerId, clientOrderId);
     const existing = state.ordersByName.get(name);
@@ -80,18 +98,18 @@ export function decidePlacement(
     const accepted = acceptedByName.get(name);
     if (accepted !== undefined) return new NamedTwice(accepted);
     const decision = decide();
-    if (!(decision instanceof DomainError)) acceptedByName.set(name, index);
+    if (isPlacement(decision)) acceptedByName.set(name, index);
     return decision;
   });
 }
 
 function decideOne(
   request: PlacementRequest,
-  { products, now }: PlacementState,
-  reservations: Map<string, Reservation>,
+  { products, reservations, now }: PlacementState,
+  consumedBy: ReadonlyMap<string, number>,
   ledger: StockLedger,
   strategy: AllocationStrategy,
-): Placement | DomainError {
+): Placement | DomainError | ConsumedTwice {
   const { reservationId, customerId } = request;
   if (reservationId === undefined) {
     const wanted = findProducts(request.lines, products);
@@ -100,12 +118,12 @@ function decideOne(
   }
   const reservation = claim(reservations.get(reservationId), { reservationId, customerId }, now);
   if (reservation instanceof DomainError) return reservation;
+  const consumer = consumedBy.get(reservationId);
+  if (consumer !== undefined) return new ConsumedTwice(consumer);
   const wanted = findProducts(reservation.lines, products);
   if (wanted instanceof DomainError) return wanted;
   const placement = price(wanted, () => reservation.lines.map(({ allocations }) => allocations));
-  if (placement instanceof DomainError) return placement;
-  reservations.set(reservationId, changed(reservation, now, { status: 'consumed' }));
-  return { ...placement, reservation };
+  return placement instanceof DomainError ? placement : { ...placement, reservation };
 }
 
 /** @param allocate called last, when nothing else can refuse the order any more */

@@ -11,6 +11,7 @@ import {
   type ProductStock,
   type Reservation,
   ReservationConsumed,
+  ReservationNotActive,
   ReservationsRepository,
   StockRepository,
 } from '@daybook/inventory';
@@ -40,7 +41,9 @@ import { OrderPlaced } from '../order.events.js';
 import { OrderNumberTaken, OrdersRepository } from '../orders.repository.js';
 import {
   clientOrderName,
+  ConsumedTwice,
   decidePlacement,
+  isPlacement,
   NamedTwice,
   type Placement,
   type PlacementDecision,
@@ -202,10 +205,6 @@ function toRequest(
   return { customerId, clientOrderId, lines, reservationId };
 }
 
-function isPlacement(decision: PlacementDecision): decision is Placement {
-  return !(decision instanceof DomainError) && !(decision instanceof NamedTwice);
-}
-
 function newOrder(
   id: OrderId,
   placedAt: Date,
@@ -240,6 +239,11 @@ function toOutcome(
   if (decision instanceof NamedTwice) {
     const twin = placed.get(decision.index) as PlacedOrder;
     return new DuplicateClientOrderId(requests[index]?.clientOrderId as string, twin.order.id);
+  }
+  if (decision instanceof ConsumedTwice) {
+    const { consumed } = placed.get(decision.index) as PlacedOrder;
+    const { id, status, orderId } = consumed as Reservation;
+    return new ReservationNotActive(id, status, orderId);
   }
   const { order } = placed.get(index) as PlacedOrder;
   return Answer.created(toOrderResponse(order), `/api/v1/orders/${order.id}`, order.version);
