@@ -7,15 +7,24 @@ import {
   InsufficientStock,
   ProductInactive,
   type ProductStock,
-  type Reservation,
 } from '@daybook/inventory';
 import { ValidationFailed } from '@daybook/platform';
 
+import {
+  anyLines,
+  anyStock,
+  bySku,
+  packByHand,
+  parcelsOf,
+  product,
+  SKUS,
+} from '../../../../test/support/packing.js';
 import type { OrderId } from '../order.entity.js';
 import { DuplicateClientOrderId } from '../order.errors.js';
 import {
   clientOrderName,
   decidePlacement,
+  isPlacement,
   NamedTwice,
   type Placement,
   type PlacementDecision,
@@ -24,33 +33,6 @@ import {
 
 const fewestParcels = new AllocateFewestParcels();
 const byPriority = new AllocateByPriority();
-
-const NOW = new Date('2026-11-20T12:00:00.000Z');
-
-let nextProductId = 1;
-
-/** A product with stock by warehouse; a warehouse's priority is its number, 1 is the best. */
-function product(
-  sku: string,
-  stock: Record<number, number>,
-  changes: Partial<ProductStock> = {},
-): ProductStock {
-  return {
-    productId: nextProductId++,
-    sku,
-    name: `Product ${sku}`,
-    priceCents: 100,
-    currency: 'USD',
-    active: true,
-    levels: Object.entries(stock).map(([warehouse, available]) => ({
-      warehouseId: Number(warehouse),
-      warehouse: `w${warehouse}`,
-      priority: Number(warehouse),
-      available,
-    })),
-    ...changes,
-  };
-}
 
 const order = (...lines: [sku: string, quantity: number][]): PlacementRequest => ({
   customerId: 'alice',
@@ -73,18 +55,13 @@ function decide(
   {
     strategy = fewestParcels,
     taken = {},
-    reservations = [],
-  }: {
-    strategy?: AllocationStrategy;
-    taken?: Record<string, string>;
-    reservations?: readonly Reservation[];
-  } = {},
+  }: { strategy?: AllocationStrategy; taken?: Record<string, string> } = {},
 ): PlacementDecision[] {
   const state = {
-    products: new Map(products.map((each) => [each.sku, each])),
+    products: bySku(products),
     ordersByName: new Map(Object.entries(taken) as [string, OrderId][]),
-    reservations: new Map(reservations.map((each) => [each.id, each])),
-    now: NOW,
+    reservations: new Map(),
+    now: new Date(0),
   };
   return decidePlacement(requests, state, strategy);
 }
@@ -94,15 +71,9 @@ function decideOne(products: readonly ProductStock[], request: PlacementRequest)
 }
 
 const isPlaced = (decision: PlacementDecision | undefined): decision is Placement =>
-  decision !== undefined && !(decision instanceof Error) && !(decision instanceof NamedTwice);
-
-/** `w1:2 w2:1`, a text per line. */
+  decision !== undefined && isPlacement(decision);
 const parcels = (decision: PlacementDecision | undefined) =>
-  isPlaced(decision)
-    ? decision.lines.map(({ allocations }) =>
-        allocations.map((a) => `${a.warehouse}:${a.quantity}`).join(' '),
-      )
-    : decision;
+  isPlaced(decision) ? parcelsOf(decision.lines) : decision;
 
 describe('an order that can be placed', () => {
   it('has the name, price and id of each product, its total and its allocations', () => {
@@ -263,78 +234,9 @@ describe('a customer’s own name for an order', () => {
   });
 });
 
-/**
- * The oracle: stock as a heap of single units, orders one after the other, each taking unit by unit with its hands.
- * Slow, and written without a look at the real thing.
- */
-interface Unit {
-  readonly sku: string;
-  readonly warehouse: number;
-}
-
-function oracle(
-  stock: readonly ProductStock[],
-  requests: readonly PlacementRequest[],
-  keepTogether: boolean,
-) {
-  const heap: Unit[] = [];
-  for (const { sku, levels } of stock) {
-    for (const { warehouseId, available } of levels) {
-      for (let n = 0; n < available; n += 1) heap.push({ sku, warehouse: warehouseId });
-    }
-  }
-  const warehouses = [...new Set(heap.map(({ warehouse }) => warehouse))].toSorted((a, b) => a - b);
-
-  return requests.map(({ lines }): string[] | 'refused' => {
-    const shelf = [...heap];
-    const pull = (sku: string, from: readonly number[]): Unit | undefined => {
-      for (const warehouse of from) {
-        const index = shelf.findIndex((unit) => unit.sku === sku && unit.warehouse === warehouse);
-        if (index !== -1) return shelf.splice(index, 1)[0];
-      }
-      return undefined;
-    };
-    const canPullAll = (wanted: readonly string[], warehouse: number) => {
-      const tray = shelf.filter((unit) => unit.warehouse === warehouse).map(({ sku }) => sku);
-      return wanted.every((sku) => {
-        const index = tray.indexOf(sku);
-        if (index !== -1) tray.splice(index, 1);
-        return index !== -1;
-      });
-    };
-    const unitsOf = (line: { sku: string; quantity: number }) =>
-      Array.from({ length: line.quantity }, () => line.sku);
-    const one = keepTogether
-      ? warehouses.find((each) => canPullAll(lines.flatMap(unitsOf), each))
-      : undefined;
-    const answer: string[] = [];
-    for (const line of lines) {
-      const whole = keepTogether ? warehouses.find((each) => canPullAll(unitsOf(line), each)) : undefined;
-      const best = one ?? whole;
-      const pulled = unitsOf(line).map((sku) => pull(sku, best === undefined ? warehouses : [best]));
-      if (pulled.includes(undefined)) return 'refused';
-      const counts = Map.groupBy(pulled as Unit[], ({ warehouse }) => warehouse);
-      answer.push([...counts].map(([warehouse, units]) => `w${warehouse}:${units.length}`).join(' '));
-    }
-    heap.splice(0, heap.length, ...shelf);
-    return answer;
-  });
-}
-
-const SKUS = ['A', 'B', 'C'];
-const anyStock = fc
-  .tuple(...SKUS.map(() => fc.tuple(fc.nat(6), fc.nat(6), fc.nat(6))))
-  .map((rows) =>
-    rows.map(([one, two, three], index) => product(SKUS[index] as string, { 1: one, 2: two, 3: three })),
-  );
-const anyLines = (skus: readonly string[]) =>
-  fc.array(fc.tuple(fc.constantFrom(...skus), fc.integer({ min: 1, max: 6 })), {
-    minLength: 1,
-    maxLength: 4,
-  });
 const anyOrders = (skus: readonly string[], maxLength: number) =>
   fc.array(
-    anyLines(skus).map((lines) => order(...lines)),
+    anyLines(skus).map((lines) => ({ customerId: 'alice', lines })),
     { maxLength },
   );
 
@@ -347,7 +249,13 @@ describe.each([
       fc.property(anyStock, anyOrders(SKUS, 8), (stock, requests) => {
         const decisions = decide(stock, requests, { strategy });
         const answers = decisions.map((decision) => (isPlaced(decision) ? parcels(decision) : 'refused'));
-        expect(answers).toEqual(oracle(stock, requests, keepTogether));
+        expect(answers).toEqual(
+          packByHand(
+            stock,
+            requests.map(({ lines }) => lines),
+            keepTogether,
+          ),
+        );
       }),
       { numRuns: 300 },
     );
