@@ -1,6 +1,18 @@
 import { parseArgs } from 'node:util';
 
 import { Campaign, type RoundReport, type Victim, VICTIMS } from './campaign.js';
+import {
+  anySeed,
+  BadOption,
+  LARGEST_SEED,
+  listProblems,
+  nextInterruption,
+  runCampaign,
+  say,
+  showProgress,
+  unlessInterrupted,
+  whole,
+} from './command-line.js';
 import { Site, STRATEGIES, type Strategy } from './site.js';
 
 const USAGE = `Kills Daybook and its database under load, again and again, and looks whether a single order was lost.
@@ -18,22 +30,7 @@ Ends with 0 when every order that was answered is there as it was answered, ever
 retry got the original order, and the doctor found nothing; with 1 otherwise.
 `;
 
-// Above what runs first: a class does not exist before its line.
-class BadOption extends Error {}
-
-try {
-  const options = readOptions(process.argv.slice(2));
-  process.exitCode = options === undefined ? 0 : await run(options);
-} catch (error) {
-  process.exitCode = 1;
-  const isUsage =
-    error instanceof BadOption || (error as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS');
-  say(
-    isUsage
-      ? `${(error as Error).message}\n\n${USAGE}`
-      : `\nThe campaign broke off: ${(error as Error).stack}\n`,
-  );
-}
+await runCampaign(USAGE, process.argv.slice(2), (args) => run(readOptions(args)));
 
 interface Options {
   readonly rounds: number;
@@ -44,23 +41,18 @@ interface Options {
   readonly databaseUrl: string | undefined;
 }
 
-function readOptions(args: string[]): Options | undefined {
+function readOptions(args: string[]): Options {
   const { values } = parseArgs({
     args,
     options: {
       rounds: { type: 'string', default: '10' },
       connections: { type: 'string', default: '256' },
-      seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+      seed: { type: 'string', default: anySeed() },
       kill: { type: 'string', default: 'both' },
       strategy: { type: 'string', default: 'sequence' },
       'database-url': { type: 'string' },
-      help: { type: 'boolean', default: false },
     },
   });
-  if (values.help) {
-    process.stdout.write(USAGE);
-    return undefined;
-  }
   const kill = VICTIMS.find((victim) => victim === values.kill);
   const strategy = STRATEGIES.find((known) => known === values.strategy);
   const databaseUrl = values['database-url'];
@@ -71,17 +63,11 @@ function readOptions(args: string[]): Options | undefined {
   return {
     rounds: whole('rounds', values.rounds, 1, 10_000),
     connections: whole('connections', values.connections, 1, 2_000),
-    seed: whole('seed', values.seed, 0, 2 ** 31 - 1),
+    seed: whole('seed', values.seed, 0, LARGEST_SEED),
     kill,
     strategy,
     databaseUrl,
   };
-}
-
-function whole(name: string, text: string, least: number, most: number): number {
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value >= least && value <= most) return value;
-  throw new BadOption(`--${name} must be a whole number from ${least} to ${most}`);
 }
 
 async function run({ rounds, connections, seed, kill, strategy, databaseUrl }: Options): Promise<number> {
@@ -90,10 +76,7 @@ async function run({ rounds, connections, seed, kill, strategy, databaseUrl }: O
   const site = await Site.open({ databaseUrl, strategy });
   try {
     const victims = kill === 'both' ? VICTIMS : [kill];
-    const fought = fight(site, rounds, { seed, connections, victims });
-    // What is cut off by Ctrl-C fails somewhere; nobody needs to hear about it.
-    fought.catch(() => undefined);
-    return await Promise.race([fought, interruption]);
+    return await unlessInterrupted(fight(site, rounds, { seed, connections, victims }), interruption);
   } finally {
     await site.close();
   }
@@ -150,37 +133,7 @@ function victory(reports: readonly RoundReport[]): number {
 }
 
 function defeat({ problems }: RoundReport, site: Site): number {
-  const shown = problems.slice(0, 20).map((problem) => `  ${problem.slice(0, 500)}`);
-  const left = problems.length - shown.length;
-  say(`\nThe books are NOT what the clients were told:\n${shown.join('\n')}\n`);
-  if (left > 0) say(`  … and ${left} more\n`);
+  say(`\nThe books are NOT what the clients were told:\n${listProblems(problems)}`);
   if (site.output !== '') say(`The server's last words:\n${site.output.slice(-4_000)}\n`);
   return 1;
-}
-
-/** Resolves with the exit code of an interrupted campaign; a second Ctrl-C ends it where it stands. */
-function nextInterruption(): Promise<number> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.once(signal, () => {
-        process.on(signal, () => process.exit(130));
-        say('\nInterrupted: cleaning up.\n');
-        resolve(130);
-      });
-    }
-  });
-}
-
-/** On a terminal a line that changes while the round is fought; the function returned clears it. */
-function showProgress(words: () => string): () => void {
-  if (!process.stdout.isTTY) return () => undefined;
-  const timer = setInterval(() => say(`\r\u001B[2K${words()}`), 200);
-  return () => {
-    clearInterval(timer);
-    say('\r\u001B[2K');
-  };
-}
-
-function say(words: string): void {
-  process.stdout.write(words);
 }

@@ -17,15 +17,17 @@ export interface SiteOptions {
   readonly databaseUrl?: string | undefined;
   /** How the server numbers orders; default: sequence. */
   readonly strategy?: Strategy;
+  /** How many servers there are; default: one. */
+  readonly processes?: number;
 }
 
 export const STRATEGIES = ['sequence', 'gapless'] as const;
 export type Strategy = (typeof STRATEGIES)[number];
 
-/** A PostgreSQL and a Daybook in processes of their own, which can be killed and come back. */
+/** A PostgreSQL and one or more Daybooks in processes of their own, which can be killed and come back. */
 export class Site {
-  private server: ServerProcess | undefined;
-  private starting: Promise<ServerProcess> | undefined;
+  private servers: readonly ServerProcess[] = [];
+  private starting: readonly Promise<ServerProcess>[] = [];
   private isClosed = false;
 
   private constructor(
@@ -35,15 +37,16 @@ export class Site {
     private readonly postgres: EmbeddedPostgres | undefined,
     private readonly home: string,
     readonly strategy: Strategy,
+    private readonly processes: number,
   ) {}
 
-  static async open({ databaseUrl, strategy = 'sequence' }: SiteOptions = {}): Promise<Site> {
+  static async open({ databaseUrl, strategy = 'sequence', processes = 1 }: SiteOptions = {}): Promise<Site> {
     const home = join(HOMES, `chaos-${process.pid}`);
     if (databaseUrl === undefined) await removeAbandoned();
     const postgres = databaseUrl === undefined ? await startEmbeddedPostgres({ home }) : undefined;
     const adminUrl = databaseUrl ?? (postgres as EmbeddedPostgres).url;
     const database = `daybook_chaos_${process.pid}`;
-    const site = new Site(inDatabase(adminUrl, database), adminUrl, postgres, home, strategy);
+    const site = new Site(inDatabase(adminUrl, database), adminUrl, postgres, home, strategy, processes);
     try {
       await site.dropDatabase();
       await query(adminUrl, `CREATE DATABASE ${database}`);
@@ -56,14 +59,20 @@ export class Site {
     }
   }
 
+  /** Of the first server. */
   get origin(): string {
-    if (this.server === undefined) throw new Error('No server is running');
-    return this.server.origin;
+    const [first] = this.origins;
+    if (first === undefined) throw new Error('No server is running');
+    return first;
   }
 
-  /** What the server has said since its start. */
+  get origins(): readonly string[] {
+    return this.servers.map(({ origin }) => origin);
+  }
+
+  /** What the servers have said since their start. */
   get output(): string {
-    return this.server?.output() ?? '';
+    return this.servers.map((server) => server.output()).join('');
   }
 
   get canKillPostgres(): boolean {
@@ -72,18 +81,20 @@ export class Site {
 
   async startServer(): Promise<void> {
     if (this.isClosed) throw new Error('The site is closed');
-    this.starting = startServerProcess({
-      DATABASE_URL: this.databaseUrl,
-      ORDER_NUMBER_STRATEGY: this.strategy,
-      LOG_LEVEL: 'error',
-    });
-    this.server = await this.starting;
+    this.starting = Array.from({ length: this.processes }, () =>
+      startServerProcess({
+        DATABASE_URL: this.databaseUrl,
+        ORDER_NUMBER_STRATEGY: this.strategy,
+        LOG_LEVEL: 'error',
+      }),
+    );
+    this.servers = await Promise.all(this.starting);
   }
 
   /** kill -9, without a word of warning. */
   async killServer(): Promise<void> {
-    await this.server?.end('SIGKILL');
-    this.server = undefined;
+    await Promise.all(this.servers.map((server) => server.end('SIGKILL')));
+    this.servers = [];
   }
 
   /** kill -9 of the postmaster; its keeper in this process brings it back. */
@@ -113,8 +124,8 @@ export class Site {
   /** Ends everything this site has started, in any state. The folder of PostgreSQL goes, too. */
   async close(): Promise<void> {
     this.isClosed = true;
-    // One that is just being started must not outlive the site.
-    await this.starting?.then((server) => server.end('SIGKILL')).catch(() => undefined);
+    // One that is just being started must not outlive the site; one that failed to start has ended.
+    await Promise.allSettled(this.starting.map(async (server) => (await server).end('SIGKILL')));
     if (this.postgres === undefined) return this.dropDatabase();
     await remove(this.postgres, this.home);
   }
