@@ -32,3 +32,13 @@ export function shown(id: string): string {
   const count = `${countOf(id)}::text`;
   return `(${dayOf(id)} || '-' || lpad(${count}, greatest(5, length(${count})), '0'))`;
 }
+
+/** SQL for a moment as the answers have it: 2026-11-20T12:00:00.000Z. */
+export function shownTime(moment: string): string {
+  return `to_char(${moment} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
+}
+
+/** SQL for the place that a row with `product_id` and `warehouse_id` is about, in words. */
+export const PLACE = `
+  format('%s in %s', coalesce((SELECT sku FROM products WHERE id = product_id), 'product ' || product_id),
+    coalesce((SELECT code FROM warehouses WHERE id = warehouse_id), 'warehouse ' || warehouse_id))`;

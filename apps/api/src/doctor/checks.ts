@@ -1,15 +1,17 @@
 import type { Check } from './check.js';
 import { JOURNAL_CHECKS } from './journal-checks.js';
 import { IDEMPOTENCY_CHECKS, ORDER_CHECKS } from './order-checks.js';
+import { RESERVATION_CHECKS } from './reservation-checks.js';
 import { STOCK_CHECKS } from './stock-checks.js';
 
 /**
  * Everything that must hold in a database of Daybook at any moment: numbers that are never given twice,
- * orders that add up, stock that is never oversold, a journal that tells all of it, retries that make no second order.
+ * orders that add up, stock that is never oversold, reservations that hold what they promise, a journal that tells all of it, retries that make no second order.
  */
 export const CHECKS: readonly Check[] = [
   ...ORDER_CHECKS,
   ...STOCK_CHECKS,
+  ...RESERVATION_CHECKS,
   ...JOURNAL_CHECKS,
   ...IDEMPOTENCY_CHECKS,
 ];
@@ -20,6 +22,8 @@ export const EXAMINED_TABLES: readonly string[] = [
   'warehouses',
   'stock_levels',
   'stock_movements',
+  'reservations',
+  'stock_holds',
   'orders',
   'order_lines',
   'order_allocations',

@@ -1,66 +1,106 @@
+import { reservationStatusMachine } from '@daybook/inventory';
 import { orderStatusMachine } from '@daybook/orders';
+import type { StateMachine } from '@daybook/platform';
 
 import { type Check, shown } from './check.js';
 
-const EDGES = orderStatusMachine.states.flatMap((from) =>
-  orderStatusMachine.allowed(from).map((to) => `${from} > ${to}`),
+/** What has a life of statuses and a version for each change of it, by its name in the journal. */
+const ENTITIES = `
+  SELECT 'order' AS entity_type, ${shown('id')} AS entity_id, status, version FROM orders
+  UNION ALL
+  SELECT 'reservation', id::text, status, version FROM reservations`;
+
+/** Their journal rows. A reservation that is extended stays what it has to be for that. */
+const ENTRIES = `
+  SELECT position, entity_type, entity_id, version, type,
+    CASE type WHEN 'reservation.extended' THEN 'active' ELSE data -> 'before' ->> 'status' END AS before,
+    CASE type WHEN 'reservation.extended' THEN 'active' ELSE data -> 'after' ->> 'status' END AS after
+  FROM journal WHERE entity_type IN ('order', 'reservation')`;
+
+/** `order.placed pending`: how a life begins, and `order pending > cancelled`: how it may go on. */
+const BEGINNINGS = [
+  `order.placed ${orderStatusMachine.initial}`,
+  `reservation.created ${reservationStatusMachine.initial}`,
+];
+const EDGES = [
+  ...edgesOf('order', orderStatusMachine),
+  ...edgesOf('reservation', reservationStatusMachine),
+  'reservation active > active',
+];
+
+const ENDS_OF_RESERVATIONS = reservationStatusMachine.states.filter(
+  (status) => reservationStatusMachine.allowed(status).length === 0,
 );
 
 export const JOURNAL_CHECKS: readonly Check[] = [
   {
     name: 'journal/versions',
-    holds: 'Every version of every order has exactly one row.',
+    holds: 'Every version of every order and reservation has exactly one row.',
     sql: `
       WITH entries AS (
-        SELECT entity_id, count(*) AS rows, count(DISTINCT version) AS versions, min(version) AS first,
+        SELECT entity_type, entity_id, count(*) AS rows, count(DISTINCT version) AS versions, min(version) AS first,
           max(version) AS last
-        FROM journal WHERE entity_type = 'order' GROUP BY entity_id)
-      SELECT format('order %s is at version %s and has %s rows for %s versions from %s to %s', ${shown('id')},
-        orders.version, coalesce(rows, 0), coalesce(versions, 0), coalesce(first, 0), coalesce(last, 0)) AS discrepancy
-      FROM orders LEFT JOIN entries ON entity_id = ${shown('id')}
-      WHERE (rows, versions, first, last) IS DISTINCT FROM (orders.version, orders.version, 1, orders.version)`,
+        FROM (${ENTRIES}) AS entry GROUP BY entity_type, entity_id)
+      SELECT format('%s %s is at version %s and has %s rows for %s versions from %s to %s', entity_type, entity_id,
+        version, coalesce(rows, 0), coalesce(versions, 0), coalesce(first, 0), coalesce(last, 0)) AS discrepancy
+      FROM (${ENTITIES}) AS entity LEFT JOIN entries USING (entity_type, entity_id)
+      WHERE (rows, versions, first, last) IS DISTINCT FROM (version, version, 1, version)`,
   },
   {
     name: 'journal/last-status',
-    holds: 'The last row of an order names the status it has.',
+    holds: 'The last row of an order or a reservation names the status it has.',
     sql: `
-      SELECT format('order %s is %s, its journal ends with %s', ${shown('id')}, status,
-        coalesce(last ->> 'status', 'nothing')) AS discrepancy
-      FROM orders LEFT JOIN (
-        SELECT DISTINCT ON (entity_id) entity_id, data -> 'after' AS last
-        FROM journal WHERE entity_type = 'order' ORDER BY entity_id, version DESC) AS entry
-        ON entity_id = ${shown('id')}
-      WHERE last ->> 'status' IS DISTINCT FROM status`,
+      SELECT format('%s %s is %s, its journal ends with %s', entity_type, entity_id, status, coalesce(after, 'nothing'))
+        AS discrepancy
+      FROM (${ENTITIES}) AS entity LEFT JOIN (
+        SELECT DISTINCT ON (entity_type, entity_id) entity_type, entity_id, after
+        FROM (${ENTRIES}) AS entry ORDER BY entity_type, entity_id, version DESC) AS last
+        USING (entity_type, entity_id)
+      WHERE after IS DISTINCT FROM status`,
   },
   {
     name: 'journal/edges',
     holds:
-      'An order begins as the state machine says, and each of its rows continues the one before along an edge.',
+      'A life begins as its state machine says, and each of its rows continues the one before along an edge.',
     sql: `
       WITH steps AS (
-        SELECT entity_id, version, type, data -> 'before' ->> 'status' AS before, data -> 'after' ->> 'status' AS after,
-          lag(data -> 'after' ->> 'status') OVER (PARTITION BY entity_id ORDER BY version) AS previous
-        FROM journal WHERE entity_type = 'order')
+        SELECT *, lag(after) OVER (PARTITION BY entity_type, entity_id ORDER BY version) AS previous
+        FROM (${ENTRIES}) AS entry)
       SELECT CASE
-        WHEN version = 1 THEN format('order %s begins with %s as %s', entity_id, type, coalesce(after, '(nothing)'))
-        WHEN before IS DISTINCT FROM previous THEN format('version %s of order %s starts from %s, the one before ended as %s',
-          version, entity_id, coalesce(before, '(nothing)'), coalesce(previous, '(nothing)'))
-        ELSE format('version %s of order %s goes from %s to %s', version, entity_id, before, coalesce(after, '(nothing)'))
-        END AS discrepancy
+        WHEN version = 1
+          THEN format('%s %s begins with %s as %s', entity_type, entity_id, type, coalesce(after, '(nothing)'))
+        WHEN before IS DISTINCT FROM previous
+          THEN format('version %s of %s %s starts from %s, the one before ended as %s', version, entity_type, entity_id,
+            coalesce(before, '(nothing)'), coalesce(previous, '(nothing)'))
+        ELSE format('version %s of %s %s goes from %s to %s', version, entity_type, entity_id, before,
+          coalesce(after, '(nothing)')) END AS discrepancy
       FROM steps
-      WHERE CASE WHEN version = 1 THEN (type, after) IS DISTINCT FROM ('order.placed', $1::text)
-        ELSE before IS DISTINCT FROM previous OR before || ' > ' || after = ANY($2::text[]) IS NOT TRUE END`,
-    values: () => [orderStatusMachine.initial, EDGES],
+      WHERE CASE WHEN version = 1 THEN type || ' ' || after = ANY($1::text[]) IS NOT TRUE
+        ELSE before IS DISTINCT FROM previous
+          OR entity_type || ' ' || before || ' > ' || after = ANY($2::text[]) IS NOT TRUE END`,
+    values: () => [BEGINNINGS, EDGES],
   },
   {
-    name: 'journal/orders-exist',
-    holds: 'Every row about an order is about one that exists, at a version it has reached.',
+    name: 'journal/entities-exist',
+    // Reservations that ended are deleted after a while.
+    holds:
+      'Every row about an order or a reservation is about one that exists, or ended and was deleted, at a version it reached.',
     sql: `
-      SELECT CASE WHEN orders.id IS NULL
-        THEN format('row %s (%s): there is no order %s', position, type, entity_id)
-        ELSE format('row %s (%s) is for version %s of order %s, which is at %s', position, type,
-          coalesce(journal.version::text, '(none)'), entity_id, orders.version) END AS discrepancy
-      FROM journal LEFT JOIN orders ON ${shown('orders.id')} = entity_id
-      WHERE entity_type = 'order' AND (journal.version BETWEEN 1 AND orders.version) IS NOT TRUE`,
+      WITH entries AS (
+        SELECT *, last_value(after) OVER (PARTITION BY entity_type, entity_id ORDER BY version
+          ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS last
+        FROM (${ENTRIES}) AS entry)
+      SELECT CASE WHEN entity.version IS NULL
+        THEN format('row %s (%s): there is no %s %s', position, type, entity_type, entity_id)
+        ELSE format('row %s (%s) is for version %s of %s %s, which is at %s', position, type,
+          coalesce(entry.version::text, '(none)'), entity_type, entity_id, entity.version) END AS discrepancy
+      FROM entries entry LEFT JOIN (${ENTITIES}) AS entity USING (entity_type, entity_id)
+      WHERE (entry.version BETWEEN 1 AND entity.version) IS NOT TRUE
+        AND NOT (entity.version IS NULL AND entity_type = 'reservation' AND last = ANY($1::text[]))`,
+    values: () => [ENDS_OF_RESERVATIONS],
   },
 ];
+
+function edgesOf<S extends string>(entity: string, machine: StateMachine<S>): string[] {
+  return machine.states.flatMap((from) => machine.allowed(from).map((to) => `${entity} ${from} > ${to}`));
+}

@@ -1,4 +1,4 @@
-import { type Check, countOf, dayOf, shown } from './check.js';
+import { type Check, countOf, dayOf, shown, shownTime } from './check.js';
 
 export const ORDER_CHECKS: readonly Check[] = [
   {
@@ -6,7 +6,7 @@ export const ORDER_CHECKS: readonly Check[] = [
     holds: 'An order number names the business day on which the order was placed.',
     sql: `
       SELECT format('order %s was placed at %s, on the business day %s of %s', ${shown('id')},
-        to_char(placed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), business_day, $1::text) AS discrepancy
+        ${shownTime('placed_at')}, business_day, $1::text) AS discrepancy
       FROM orders, LATERAL (SELECT to_char(placed_at AT TIME ZONE $1::text, 'YYYYMMDD') AS business_day) AS placed
       WHERE ${dayOf('id')}::text <> business_day`,
     values: ({ businessTimezone }) => [businessTimezone],

@@ -1,11 +1,6 @@
 import { CLAIMING_STATUSES } from '@daybook/orders';
 
-import type { Check } from './check.js';
-
-/** SQL for the place that a row with `product_id` and `warehouse_id` is about, in words. */
-const PLACE = `
-  format('%s in %s', coalesce((SELECT sku FROM products WHERE id = product_id), 'product ' || product_id),
-    coalesce((SELECT code FROM warehouses WHERE id = warehouse_id), 'warehouse ' || warehouse_id))`;
+import { type Check, PLACE } from './check.js';
 
 export const STOCK_CHECKS: readonly Check[] = [
   {
@@ -36,11 +31,15 @@ export const STOCK_CHECKS: readonly Check[] = [
   },
   {
     name: 'stock/reserved',
-    // Reservations have no table yet. With them this becomes a comparison like the one above.
-    holds: 'Reserved is the sum of the open reservations: 0 while there are none.',
+    holds: 'Reserved is the sum of what reservations hold.',
     sql: `
-      SELECT format('%s: %s reserved, open reservations hold 0', ${PLACE}, reserved) AS discrepancy
-      FROM stock_levels WHERE reserved <> 0`,
+      WITH held AS (
+        SELECT product_id, warehouse_id, sum(quantity) AS quantity FROM stock_holds GROUP BY product_id, warehouse_id)
+      SELECT format('%s: %s reserved, reservations hold %s', ${PLACE}, reserved, quantity) AS discrepancy
+      FROM (
+        SELECT product_id, warehouse_id, coalesce(reserved, 0) AS reserved, coalesce(quantity, 0) AS quantity
+        FROM stock_levels FULL JOIN held USING (product_id, warehouse_id)) AS level
+      WHERE reserved <> quantity`,
   },
   {
     name: 'stock/on-hand',
