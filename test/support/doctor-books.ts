@@ -168,12 +168,16 @@ export async function ask(
   daybook: TestApp,
   method: string,
   path: string,
-  body: object,
+  body?: object,
   key?: string,
   as: keyof TestApp['tokens'] = 'operator',
 ) {
   const headers = key === undefined ? {} : { 'idempotency-key': key };
-  const answer = await daybook.api(method, path, { body, headers, token: daybook.tokens[as] });
+  const answer = await daybook.api(method, path, {
+    ...(body && { body }),
+    headers,
+    token: daybook.tokens[as],
+  });
   if (answer.status >= 300)
     throw new Error(`${method} ${path} was answered ${answer.status}: ${answer.text}`);
   return answer.body;

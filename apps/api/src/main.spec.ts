@@ -53,7 +53,7 @@ describe('a start that cannot succeed', () => {
     const unknown = await run(['heal']);
     expect(unknown.err).toMatch(/^There is no command heal\. [^\n]+doctor[^\n]+\n$/);
     expect(unknown.exitCode).toBe(1);
-    const option = await run(['doctor', '--fix']);
-    expect(option).toEqual({ exitCode: 1, out: '', err: "Unknown option '--fix'\n" });
+    const option = await run(['doctor', '--mend']);
+    expect(option).toEqual({ exitCode: 1, out: '', err: "Unknown option '--mend'\n" });
   });
 });

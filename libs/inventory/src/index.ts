@@ -14,6 +14,8 @@ export {
   type Demand,
 } from './allocation/allocation-strategy.js';
 export { type AvailableLevel, type ProductStock, StockLedger } from './allocation/stock-ledger.js';
+export { CorrectStock, type CorrectedStock } from './correct-stock/correct-stock.command.js';
+export type { StockCorrection, StockDrift, UncorrectableStock } from './correct-stock/decide-corrections.js';
 export { CreateProduct } from './create-product/create-product.command.js';
 export { CreateWarehouse } from './create-warehouse/create-warehouse.command.js';
 export { ExpireReservations } from './expire-reservations/expire-reservations.command.js';
@@ -25,7 +27,14 @@ export {
   ReservationNotActive,
   type ShortLine,
 } from './inventory.errors.js';
-export { ProductChanged, ProductCreated, StockAdjusted, WarehouseCreated } from './inventory.events.js';
+export {
+  HoldRemoved,
+  ProductChanged,
+  ProductCreated,
+  StockAdjusted,
+  StockCorrected,
+  WarehouseCreated,
+} from './inventory.events.js';
 export { InventoryModule } from './inventory.module.js';
 export {
   asOf,

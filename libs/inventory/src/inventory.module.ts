@@ -11,6 +11,7 @@ import {
 } from './allocation/allocation-strategy.js';
 import { CatalogueController } from './catalogue.controller.js';
 import { ChangeProductHandler } from './change-product/change-product.command.js';
+import { CorrectStockHandler } from './correct-stock/correct-stock.command.js';
 import { CreateProductHandler } from './create-product/create-product.command.js';
 import { CreateWarehouseHandler } from './create-warehouse/create-warehouse.command.js';
 import { ExpireReservationsHandler } from './expire-reservations/expire-reservations.command.js';
@@ -46,6 +47,7 @@ import { WarehousesController } from './warehouses.controller.js';
     },
     AdjustStockHandler,
     ChangeProductHandler,
+    CorrectStockHandler,
     CreateProductHandler,
     CreateWarehouseHandler,
     ExpireReservationsHandler,

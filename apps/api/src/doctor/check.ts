@@ -4,6 +4,10 @@ export interface Check {
   readonly name: string;
   /** What holds when nothing is found. */
   readonly holds: string;
+  /** `--fix` can correct what it finds, most of the time. */
+  readonly isFixable?: boolean;
+  /** What a person should do about what it finds, and `--fix` does not correct. */
+  readonly remedy: string;
   /** Yields one row per discrepancy; its column `discrepancy` names it in words. */
   readonly sql: string;
   /** The query's parameters. */
@@ -42,3 +46,7 @@ export function shownTime(moment: string): string {
 export const PLACE = `
   format('%s in %s', coalesce((SELECT sku FROM products WHERE id = product_id), 'product ' || product_id),
     coalesce((SELECT code FROM warehouses WHERE id = warehouse_id), 'warehouse ' || warehouse_id))`;
+
+/** What helps where the stock does not suffice for the claims on it. */
+export const COUNT_AND_ADJUST =
+  'Count the stock and record the difference (POST /stock-adjustments), or cancel orders; then `--fix` again.';

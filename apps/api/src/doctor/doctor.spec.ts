@@ -95,6 +95,34 @@ describe('the doctor command', () => {
     expect(JSON.parse(machines.out)).toMatchObject({ healthy: false });
   });
 
+  it('says what to do about what is wrong', async () => {
+    const { url } = daybook().database;
+    await database().query(`UPDATE stock_levels SET reserved = reserved + 1 WHERE on_hand = 9;
+                            INSERT INTO client_order_ids VALUES ('bob', 'cart-1', 1)`);
+    const examined = await doctor(url);
+    expect(examined.exitCode).toBe(1);
+    expect(examined.out).toContain(
+      '    CUP in main: 1 reserved, reservations hold 0\n    What to do: npm run doctor -- --fix\n',
+    );
+    expect(examined.out).toContain('    What to do: Write or delete the row in client_order_ids');
+    const half = await doctor(url, '--fix', '--json');
+    expect(half.exitCode).toBe(1);
+    const corrected = ['CUP in main: reserved 1 -> 0'];
+    expect(JSON.parse(half.out)).toMatchObject({ healthy: false, corrected, left: [] });
+    await database().query(`DELETE FROM client_order_ids WHERE customer_id = 'bob'`);
+  });
+
+  it('corrects with --fix, and finds nothing the second time', async () => {
+    const { url } = daybook().database;
+    await database().query('UPDATE stock_levels SET reserved = reserved + 1 WHERE on_hand = 9');
+    const first = await doctor(url, '--fix');
+    expect(first).toMatchObject({ exitCode: 0, err: '' });
+    expect(first.out).toMatch(/^Corrected {2}CUP in main: reserved 1 -> 0\n\nnumbers\/business-day +OK /);
+    const second = await doctor(url, '--fix');
+    expect(second).toMatchObject({ exitCode: 0, err: '' });
+    expect(second.out).toMatch(/^There was nothing to correct\.\n\nnumbers\/business-day +OK /);
+  });
+
   it('says so when there is nothing to examine', async () => {
     const url = new URL(daybook().database.url);
     url.pathname = '/daybook';

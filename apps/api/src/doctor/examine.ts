@@ -11,6 +11,10 @@ export interface Finding {
   readonly discrepancies: number;
   /** The first of them, in words. */
   readonly examples: readonly string[];
+  /** Whether `--fix` may correct them. */
+  readonly isFixable: boolean;
+  /** What a person should do. */
+  readonly remedy: string;
 }
 
 export const EXAMPLES_AT_MOST = 20;
@@ -42,14 +46,14 @@ export async function runChecks(
 ): Promise<Finding[]> {
   await refuseMissingTables(manager);
   const findings: Finding[] = [];
-  for (const { name, holds, sql, values } of CHECKS) {
+  for (const { name, holds, sql, values, isFixable = false, remedy } of CHECKS) {
     const rows = (await manager.query(
       `SELECT discrepancy, count(*) OVER ()::int AS total FROM (${sql}) AS found
        ORDER BY discrepancy LIMIT ${EXAMPLES_AT_MOST}`,
       [...(values?.({ businessTimezone }) ?? [])],
     )) as { discrepancy: string; total: number }[];
     const examples = rows.map(({ discrepancy }) => discrepancy);
-    findings.push({ check: name, holds, discrepancies: rows[0]?.total ?? 0, examples });
+    findings.push({ check: name, holds, discrepancies: rows[0]?.total ?? 0, examples, isFixable, remedy });
   }
   return findings;
 }

@@ -36,6 +36,8 @@ export const JOURNAL_CHECKS: readonly Check[] = [
   {
     name: 'journal/versions',
     holds: 'Every version of every order and reservation has exactly one row.',
+    remedy:
+      'A change was made without its row, or a row without its change: compare with a backup. The journal is never rewritten.',
     sql: `
       WITH entries AS (
         SELECT entity_type, entity_id, count(*) AS rows, count(DISTINCT version) AS versions, min(version) AS first,
@@ -49,6 +51,8 @@ export const JOURNAL_CHECKS: readonly Check[] = [
   {
     name: 'journal/last-status',
     holds: 'The last row of an order or a reservation names the status it has.',
+    remedy:
+      'Somebody changed the status by hand. Move it where the journal says it is, or by the API to where it should be.',
     sql: `
       SELECT format('%s %s is %s, its journal ends with %s', entity_type, entity_id, status, coalesce(after, 'nothing'))
         AS discrepancy
@@ -62,6 +66,8 @@ export const JOURNAL_CHECKS: readonly Check[] = [
     name: 'journal/edges',
     holds:
       'A life begins as its state machine says, and each of its rows continues the one before along an edge.',
+    remedy:
+      'Somebody wrote to the journal or moved the order by hand: find out who did, by actor and request_id.',
     sql: `
       WITH steps AS (
         SELECT *, lag(after) OVER (PARTITION BY entity_type, entity_id ORDER BY version) AS previous
@@ -85,6 +91,7 @@ export const JOURNAL_CHECKS: readonly Check[] = [
     // Reservations that ended are deleted after a while.
     holds:
       'Every row about an order or a reservation is about one that exists, or ended and was deleted, at a version it reached.',
+    remedy: 'Restore it from a backup; the rows tell what it was.',
     sql: `
       WITH entries AS (
         SELECT *, last_value(after) OVER (PARTITION BY entity_type, entity_id ORDER BY version

@@ -4,6 +4,8 @@ export const ORDER_CHECKS: readonly Check[] = [
   {
     name: 'numbers/business-day',
     holds: 'An order number names the business day on which the order was placed.',
+    remedy:
+      'Was BUSINESS_TIMEZONE changed? Then the orders from before are right. Else compare placed_at with the journal.',
     sql: `
       SELECT format('order %s was placed at %s, on the business day %s of %s', ${shown('id')},
         ${shownTime('placed_at')}, business_day, $1::text) AS discrepancy
@@ -14,6 +16,7 @@ export const ORDER_CHECKS: readonly Check[] = [
   {
     name: 'numbers/from-one',
     holds: 'The numbers of a day start at 1.',
+    remedy: 'Daybook starts at 1, so somebody wrote it by hand: the journal tells which order it was.',
     sql: `
       SELECT format('order %s has the number %s within its day', ${shown('id')}, ${countOf('id')}) AS discrepancy
       FROM orders WHERE ${countOf('id')} < 1`,
@@ -21,6 +24,8 @@ export const ORDER_CHECKS: readonly Check[] = [
   {
     name: 'numbers/unique',
     holds: 'No number was given to two orders.',
+    remedy:
+      'The primary key is gone or broken (a damaged index?): check the disk, REINDEX, and compare both with the journal.',
     sql: `
       SELECT format('%s orders have the number %s', count(*), ${shown('id')}) AS discrepancy
       FROM orders GROUP BY id HAVING count(*) > 1`,
@@ -28,6 +33,7 @@ export const ORDER_CHECKS: readonly Check[] = [
   {
     name: 'orders/have-lines',
     holds: 'Every order has lines.',
+    remedy: 'The journal row `order.placed` names its lines, a backup has its allocations: write both again.',
     sql: `
       SELECT format('order %s has no lines', ${shown('id')}) AS discrepancy
       FROM orders WHERE NOT EXISTS (SELECT FROM order_lines line WHERE line.order_id = orders.id)`,
@@ -35,6 +41,7 @@ export const ORDER_CHECKS: readonly Check[] = [
   {
     name: 'orders/lines-belong',
     holds: 'Every line is a line of an order, for a product that exists.',
+    remedy: 'Restore what they belong to from a backup; the journal row `order.placed` tells what there was.',
     sql: `
       SELECT format('line %s of order %s: there is no such order', line_no, ${shown('order_id')}) AS discrepancy
       FROM order_lines line WHERE NOT EXISTS (SELECT FROM orders WHERE orders.id = line.order_id)
@@ -45,6 +52,7 @@ export const ORDER_CHECKS: readonly Check[] = [
   {
     name: 'orders/allocations-belong',
     holds: 'Every allocation is for a line, from a warehouse that exists.',
+    remedy: 'Restore what they belong to from a backup; `--fix` corrects the stock afterwards.',
     sql: `
       SELECT format('allocation for line %s of order %s: there is no such line', line_no, ${shown('order_id')})
         AS discrepancy
@@ -60,6 +68,8 @@ export const ORDER_CHECKS: readonly Check[] = [
   {
     name: 'orders/allocations-add-up',
     holds: 'The allocations of a line add up to its quantity.',
+    remedy:
+      'The journal row `order.placed` names what was ordered: correct the line, or have the order cancelled.',
     sql: `
       SELECT format('line %s of order %s: %s ordered, %s allocated', line_no, ${shown('order_id')}, quantity,
         allocated) AS discrepancy
@@ -72,6 +82,7 @@ export const ORDER_CHECKS: readonly Check[] = [
   {
     name: 'orders/total',
     holds: "An order's total is the sum of its lines.",
+    remedy: 'The journal row `order.placed` names prices and total: one of the two was changed by hand.',
     sql: `
       SELECT format('order %s has a total of %s cents, its lines come to %s', ${shown('id')}, total_cents, lines_cents)
         AS discrepancy
@@ -84,6 +95,7 @@ export const ORDER_CHECKS: readonly Check[] = [
   {
     name: 'orders/client-order-ids',
     holds: "A customer's own name for an order leads to that order, and to no other.",
+    remedy: 'Write or delete the row in client_order_ids; until then a retry could place the order again.',
     sql: `
       SELECT CASE
         WHEN named.order_id IS NULL
@@ -113,6 +125,7 @@ export const IDEMPOTENCY_CHECKS: readonly Check[] = [
   {
     name: 'idempotency/answers',
     holds: 'An answer kept for retries that tells of an order tells of one that exists.',
+    remedy: 'Restore the order from a backup: a customer was told that it is placed.',
     sql: `
       SELECT format('key %s of %s was answered with order %s: there is no such order', key, caller,
         coalesce(number, '(none)')) AS discrepancy
@@ -122,6 +135,7 @@ export const IDEMPOTENCY_CHECKS: readonly Check[] = [
   {
     name: 'idempotency/one-order-per-key',
     holds: 'No two keys were answered with the same order as their own.',
+    remedy: 'Ask the caller whether both were meant: one of them may have been meant as an order of its own.',
     sql: `
       SELECT format('order %s was answered to %s keys: %s', split_part(location, '/', 5), count(*),
         string_agg(format('%s of %s', key, caller), ', ' ORDER BY caller, key)) AS discrepancy

@@ -1,4 +1,4 @@
-import { type Check, PLACE, shown, shownTime } from './check.js';
+import { type Check, COUNT_AND_ADJUST, PLACE, shown, shownTime } from './check.js';
 
 // Reservations that ended are deleted after a while; the journal goes on telling what became of them.
 const CONSUMED = `
@@ -10,6 +10,7 @@ export const RESERVATION_CHECKS: readonly Check[] = [
   {
     name: 'reservations/lines-add-up',
     holds: 'The warehouses of a line of a reservation add up to its quantity.',
+    remedy: 'Somebody changed it by hand: release it, and reserve again.',
     sql: `
       SELECT format('line %s of reservation %s: %s reserved, %s allocated', line_no, id, line ->> 'quantity', allocated)
         AS discrepancy
@@ -22,6 +23,8 @@ export const RESERVATION_CHECKS: readonly Check[] = [
   {
     name: 'reservations/holds-belong',
     holds: 'Only active reservations hold stock.',
+    isFixable: true,
+    remedy: COUNT_AND_ADJUST,
     sql: `
       SELECT format('reservation %s holds %s of %s: %s', reservation_id, quantity, ${PLACE},
         coalesce('it is ' || status, 'there is no such reservation')) AS discrepancy
@@ -33,6 +36,8 @@ export const RESERVATION_CHECKS: readonly Check[] = [
     // Whoever is short of a product ends overdue holds on it, each as a whole, and leaves their reservations alone.
     holds:
       'An active reservation holds what its lines say; one that is overdue may have lost some of its holds.',
+    remedy:
+      'It promises more than it holds, and cannot become an order; it ends by itself at its deadline. Reserve again.',
     sql: `
       WITH promised AS (
         SELECT id AS reservation_id, (line ->> 'productId')::int AS product_id,
@@ -52,6 +57,7 @@ export const RESERVATION_CHECKS: readonly Check[] = [
   {
     name: 'reservations/deadlines',
     holds: 'What a reservation holds ends when the reservation does.',
+    remedy: 'It ends by itself at its deadline, and all it holds with it.',
     sql: `
       SELECT format('reservation %s ends at %s, what it holds of %s at %s', reservation_id,
         ${shownTime('reservations.expires_at')}, ${PLACE}, ${shownTime('hold.expires_at')}) AS discrepancy
@@ -61,6 +67,7 @@ export const RESERVATION_CHECKS: readonly Check[] = [
   {
     name: 'reservations/orders',
     holds: 'A consumed reservation and the order it became name each other.',
+    remedy: 'The journal rows `reservation.consumed` and `order.placed` tell which belong together.',
     sql: `
       SELECT CASE
         WHEN placed.id IS NULL THEN format('reservation %s says that it became order %s, which says nothing of it',
@@ -75,6 +82,8 @@ export const RESERVATION_CHECKS: readonly Check[] = [
   {
     name: 'reservations/one-order',
     holds: 'A reservation becomes one order at most.',
+    remedy:
+      'One of the orders has stock that the reservation did not hold: have a person decide which one stays.',
     sql: `
       SELECT format('reservation %s became %s orders: %s', reservation_id, count(*),
         string_agg(${shown('id')}, ', ' ORDER BY id)) AS discrepancy

@@ -1,11 +1,13 @@
 import { CLAIMING_STATUSES } from '@daybook/orders';
 
-import { type Check, PLACE } from './check.js';
+import { type Check, COUNT_AND_ADJUST, PLACE } from './check.js';
+import { CLAIMED, HELD, MOVED } from './stock-drift.js';
 
 export const STOCK_CHECKS: readonly Check[] = [
   {
     name: 'stock/never-oversold',
     holds: 'Reserved and allocated are never negative, and together never exceed what is on hand.',
+    remedy: `The constraints of stock_levels are gone: put them back. ${COUNT_AND_ADJUST}`,
     sql: `
       SELECT format('%s: %s on hand, %s reserved, %s allocated', ${PLACE}, on_hand, reserved, allocated) AS discrepancy
       FROM stock_levels WHERE reserved < 0 OR allocated < 0 OR reserved + allocated > on_hand`,
@@ -13,15 +15,10 @@ export const STOCK_CHECKS: readonly Check[] = [
   {
     name: 'stock/allocated',
     holds: 'Allocated is the sum of what open orders claim.',
+    isFixable: true,
+    remedy: COUNT_AND_ADJUST,
     sql: `
-      WITH claimed AS (
-        SELECT line.product_id, allocation.warehouse_id, sum(allocation.quantity) AS quantity
-        FROM orders placed
-        JOIN order_lines line ON line.order_id = placed.id
-        JOIN order_allocations allocation ON allocation.order_id = line.order_id
-          AND allocation.line_no = line.line_no
-        WHERE placed.status = ANY($1::text[])
-        GROUP BY line.product_id, allocation.warehouse_id)
+      WITH claimed AS (${CLAIMED})
       SELECT format('%s: %s allocated, open orders claim %s', ${PLACE}, allocated, quantity) AS discrepancy
       FROM (
         SELECT product_id, warehouse_id, coalesce(allocated, 0) AS allocated, coalesce(quantity, 0) AS quantity
@@ -32,9 +29,10 @@ export const STOCK_CHECKS: readonly Check[] = [
   {
     name: 'stock/reserved',
     holds: 'Reserved is the sum of what reservations hold.',
+    isFixable: true,
+    remedy: COUNT_AND_ADJUST,
     sql: `
-      WITH held AS (
-        SELECT product_id, warehouse_id, sum(quantity) AS quantity FROM stock_holds GROUP BY product_id, warehouse_id)
+      WITH held AS (${HELD})
       SELECT format('%s: %s reserved, reservations hold %s', ${PLACE}, reserved, quantity) AS discrepancy
       FROM (
         SELECT product_id, warehouse_id, coalesce(reserved, 0) AS reserved, coalesce(quantity, 0) AS quantity
@@ -44,10 +42,10 @@ export const STOCK_CHECKS: readonly Check[] = [
   {
     name: 'stock/on-hand',
     holds: 'On hand is the sum of all movements.',
+    isFixable: true,
+    remedy: COUNT_AND_ADJUST,
     sql: `
-      WITH moved AS (
-        SELECT product_id, warehouse_id, sum(quantity_delta) AS quantity
-        FROM stock_movements GROUP BY product_id, warehouse_id)
+      WITH moved AS (${MOVED})
       SELECT format('%s: %s on hand, the movements come to %s', ${PLACE}, on_hand, quantity) AS discrepancy
       FROM (
         SELECT product_id, warehouse_id, coalesce(on_hand, 0) AS on_hand, coalesce(quantity, 0) AS quantity
