@@ -6,6 +6,8 @@ import { InventoryModule } from '@daybook/inventory';
 import { OrdersModule } from '@daybook/orders';
 import { type DaybookConfig, PlatformModule } from '@daybook/platform';
 
+import { ReconcileStock } from './doctor/reconcile-stock.job.js';
+
 /** The modules Daybook is made of. A new one is added here and in tsconfig.json, nowhere else. */
 const MODULES = [InventoryModule, OrdersModule, AuditModule];
 
@@ -15,6 +17,8 @@ export class AppModule {
     return {
       module: AppModule,
       imports: [PlatformModule.forRoot(config), ScheduleModule.forRoot(), ...MODULES],
+      // It reads across the modules, so it belongs to none of them.
+      providers: [ReconcileStock],
     };
   }
 }

@@ -1,6 +1,6 @@
 import type { DataSource, EntityManager } from 'typeorm';
 
-import type { CheckSettings } from './check.js';
+import type { Check, CheckSettings } from './check.js';
 import { CHECKS, EXAMINED_TABLES } from './checks.js';
 
 /** What one check came to. */
@@ -24,18 +24,29 @@ export class CannotExamine extends Error {
   override readonly name = 'CannotExamine';
 }
 
+/** What to examine; everything unless told otherwise. */
+export interface Scope {
+  readonly checks?: readonly Check[];
+  /** Ends the examination after the check it is at. */
+  readonly signal?: AbortSignal;
+}
+
 /**
  * Examines everything in one snapshot, so that it may be done while Daybook is at work: what a transaction changes is
  * seen whole or not at all. Changes nothing.
  * @returns one finding per check
  * @throws {CannotExamine}
  */
-export function examine(database: DataSource, settings: Partial<CheckSettings> = {}): Promise<Finding[]> {
+export function examine(
+  database: DataSource,
+  settings: Partial<CheckSettings> = {},
+  scope: Scope = {},
+): Promise<Finding[]> {
   return database.transaction('REPEATABLE READ', async (manager) => {
     await manager.query('SET TRANSACTION READ ONLY');
     // A large book takes its time; nobody waits for this connection.
     await manager.query('SET LOCAL statement_timeout = 0');
-    return runChecks(manager, settings);
+    return runChecks(manager, settings, scope);
   });
 }
 
@@ -43,17 +54,26 @@ export function examine(database: DataSource, settings: Partial<CheckSettings> =
 export async function runChecks(
   manager: EntityManager,
   { businessTimezone = 'UTC' }: Partial<CheckSettings> = {},
+  { checks = CHECKS, signal }: Scope = {},
 ): Promise<Finding[]> {
   await refuseMissingTables(manager);
   const findings: Finding[] = [];
-  for (const { name, holds, sql, values, isFixable = false, remedy } of CHECKS) {
+  for (const { name, holds, sql, values, isFixable = false, remedy } of checks) {
+    signal?.throwIfAborted();
     const rows = (await manager.query(
       `SELECT discrepancy, count(*) OVER ()::int AS total FROM (${sql}) AS found
        ORDER BY discrepancy LIMIT ${EXAMPLES_AT_MOST}`,
       [...(values?.({ businessTimezone }) ?? [])],
     )) as { discrepancy: string; total: number }[];
     const examples = rows.map(({ discrepancy }) => discrepancy);
-    findings.push({ check: name, holds, discrepancies: rows[0]?.total ?? 0, examples, isFixable, remedy });
+    findings.push({
+      check: name,
+      holds,
+      discrepancies: rows[0]?.total ?? 0,
+      examples,
+      isFixable,
+      remedy,
+    });
   }
   return findings;
 }
