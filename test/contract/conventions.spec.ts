@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { DiscoveryService } from '@nestjs/core';
 import { Command, Query } from '@nestjs/cqrs';
 
+import { reservationStatusMachine } from '@daybook/inventory';
 import { orderStatusMachine } from '@daybook/orders';
 import { projectRoot } from '@daybook/platform';
 
@@ -137,20 +138,22 @@ describe('migrations', () => {
   });
 });
 
-describe('docs/order-status.md', () => {
-  const path = join(projectRoot(), 'docs/order-status.md');
+describe.each([
+  ['docs/order-status.md', orderStatusMachine],
+  ['docs/reservation-status.md', reservationStatusMachine],
+])('%s', (file, machine) => {
+  const path = join(projectRoot(), file);
 
   it('shows the state machine as it is (UPDATE=1 rewrites the diagram)', async () => {
     const page = await readFile(path, 'utf8');
-    const current = page.replace(/(?<=```mermaid\n)[^]*?(?=\n```)/, orderStatusMachine.toMermaid());
-    expect(current).toContain(orderStatusMachine.toMermaid());
+    const current = page.replace(/(?<=```mermaid\n)[^]*?(?=\n```)/, machine.toMermaid());
+    expect(current).toContain(machine.toMermaid());
     if (process.env['UPDATE'] === '1') await writeFile(path, current);
     else expect(page).toBe(current);
   });
 
   it('says of every status what it means', async () => {
     const page = await readFile(path, 'utf8');
-    for (const status of orderStatusMachine.states)
-      expect(page).toMatch(new RegExp(`^\\| \`${status}\` \\| \\S`, 'm'));
+    for (const status of machine.states) expect(page).toMatch(new RegExp(`^\\| \`${status}\` \\| \\S`, 'm'));
   });
 });
