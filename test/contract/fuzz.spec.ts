@@ -131,44 +131,48 @@ function expectNone(rows: readonly unknown[]): void {
 describe('thousands of requests made from the OpenAPI document', () => {
   const statuses = new Map<string, Map<number, number>>();
 
-  it('are answered as it says, and never with a 5xx', async () => {
-    const random = new Random(SEED);
-    const { operator, admin, alice, bob } = daybook.tokens;
-    const generator = new RequestGenerator(random, document, known, [
-      ...[operator, operator, operator, operator, admin, alice, bob],
-      ...(random.chance(0.5) ? [undefined] : ['forged']),
-    ]);
-    const checker = new SchemaChecker(document);
-    // What changes orders and reservations comes oftener: an order must be met several times to be shipped.
-    const operations = operationsOf(document).flatMap((operation) =>
-      /^(POST|PATCH) \/api\/v1\/(orders|reservations)/.test(operation.route)
-        ? [operation, operation, operation]
-        : [operation],
-    );
-    const failures: { request: WireRequest; complaints: string[]; answer: string }[] = [];
-    let sent = 0;
+  it(
+    'are answered as it says, and never with a 5xx',
+    async () => {
+      const random = new Random(SEED);
+      const { operator, admin, alice, bob } = daybook.tokens;
+      const generator = new RequestGenerator(random, document, known, [
+        ...[operator, operator, operator, operator, admin, alice, bob],
+        ...(random.chance(0.5) ? [undefined] : ['forged']),
+      ]);
+      const checker = new SchemaChecker(document);
+      // What changes orders and reservations comes oftener: an order must be met several times to be shipped.
+      const operations = operationsOf(document).flatMap((operation) =>
+        /^(POST|PATCH) \/api\/v1\/(orders|reservations)/.test(operation.route)
+          ? [operation, operation, operation]
+          : [operation],
+      );
+      const failures: { request: WireRequest; complaints: string[]; answer: string }[] = [];
+      let sent = 0;
 
-    const work = async () => {
-      while (sent < REQUESTS && failures.length === 0) {
-        const operation = operations[sent % operations.length] as Operation;
-        sent += 1;
-        if (sent % REQUESTS_PER_MINUTE === 0) {
-          await daybook.database.shiftTime(`${sent / REQUESTS_PER_MINUTE} minutes`);
+      const work = async () => {
+        while (sent < REQUESTS && failures.length === 0) {
+          const operation = operations[sent % operations.length] as Operation;
+          sent += 1;
+          if (sent % REQUESTS_PER_MINUTE === 0) {
+            await daybook.database.shiftTime(`${sent / REQUESTS_PER_MINUTE} minutes`);
+          }
+          const request = generator.request(operation);
+          const answer = await client.send(request);
+          const wrong = complaints(checker, operation, answer);
+          if (wrong.length > 0) failures.push({ request, complaints: wrong, answer: answer.text });
+          learn(known, answer);
+          const counts = statuses.get(operation.route) ?? new Map<number, number>();
+          statuses.set(operation.route, counts.set(answer.status, (counts.get(answer.status) ?? 0) + 1));
         }
-        const request = generator.request(operation);
-        const answer = await client.send(request);
-        const wrong = complaints(checker, operation, answer);
-        if (wrong.length > 0) failures.push({ request, complaints: wrong, answer: answer.text });
-        learn(known, answer);
-        const counts = statuses.get(operation.route) ?? new Map<number, number>();
-        statuses.set(operation.route, counts.set(answer.status, (counts.get(answer.status) ?? 0) + 1));
-      }
-    };
-    await Promise.all(Array.from({ length: CONNECTIONS }, work));
+      };
+      await Promise.all(Array.from({ length: CONNECTIONS }, work));
 
-    if (failures.length > 0) throw new Error(`FUZZ_SEED=${SEED}: ${JSON.stringify(failures, null, 2)}`);
-    expect(sent).toBe(REQUESTS);
-  }, 60_000 + REQUESTS * 10);
+      if (failures.length > 0) throw new Error(`FUZZ_SEED=${SEED}: ${JSON.stringify(failures, null, 2)}`);
+      expect(sent).toBe(REQUESTS);
+    },
+    60_000 + REQUESTS * 10,
+  );
 
   it('reach into every operation: some of them succeed, some are refused for what they say', () => {
     for (const { route } of operationsOf(document)) {

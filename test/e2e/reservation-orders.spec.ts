@@ -272,7 +272,7 @@ describe('an order', () => {
       await desk.consume(three, {}, { caller: 'admin' }),
     ];
     expect(placed.map(({ body }) => body.customerId)).toEqual(['alice', 'alice', 'alice']);
-    const { id } = placed[0]?.body;
+    const id = placed[0]?.body.id;
     expect((await daybook.api('GET', `/orders/${id}`, { token: daybook.tokens.alice })).status).toBe(200);
     expect((await desk.journalOf(one))[1]).toMatchObject({ actor: 'operator-1' });
   });

@@ -92,7 +92,7 @@ export class ReservationDesk {
   async leavingNoTrace<T>(refused: () => Promise<T>): Promise<T> {
     const before = await this.everything();
     const result = await refused();
-    expect(await this.everything()).toEqual(before);
+    expectSame(before, await this.everything());
     return result;
   }
 
@@ -114,4 +114,8 @@ export class ReservationDesk {
     };
     return { token: this.daybook.tokens[caller], headers };
   }
+}
+
+function expectSame(before: unknown, after: unknown): void {
+  expect(after).toEqual(before);
 }
