@@ -68,7 +68,7 @@ export class AdjustStockHandler implements ICommandHandler<AdjustStock> {
     if (level === undefined) throw await unknownPlace(sku, warehouse, manager);
     const { allocated } = level;
     const onHand = level.on_hand + quantityDelta;
-    const reserved = await this.reservedOnceReaped(level, onHand - allocated, manager);
+    const reserved = await this.reservedOnceReaped(level, manager);
     const available = onHand - reserved - allocated;
     if (available < 0) {
       throw new InsufficientStock([{ sku, requested: -quantityDelta, available: available - quantityDelta }]);
@@ -100,15 +100,14 @@ export class AdjustStockHandler implements ICommandHandler<AdjustStock> {
     };
   }
 
-  /** What is reserved, once overdue holds have ended, if that is what it takes to stay within the limit. */
-  private async reservedOnceReaped(level: Level, limit: number, manager: EntityManager): Promise<number> {
+  /** What is reserved once overdue holds have ended: they neither stand in the way nor count in the answer. */
+  private async reservedOnceReaped(level: Level, manager: EntityManager): Promise<number> {
     let { reserved } = level;
-    while (reserved > limit) {
+    for (;;) {
       const freed = await this.stock.reapOverdue([level.product_id], manager, level.warehouse_id);
-      if (freed.length === 0) break;
+      if (freed.length === 0) return reserved;
       reserved -= freed.reduce((sum, { quantity }) => sum + quantity, 0);
     }
-    return reserved;
   }
 }
 
