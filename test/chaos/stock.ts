@@ -99,7 +99,9 @@ async function sell(site: Site, options: Options): Promise<number> {
   const campaign = new StockCampaign(shop, { buyers, pieces, seed });
   try {
     for (let round = 1; round <= rounds && campaign.problems.length === 0; round += 1) {
-      const stopShowing = options.isForMachines ? () => undefined : showProgress(() => progress(campaign));
+      const stopShowing = options.isForMachines
+        ? () => undefined
+        : showProgress(() => progress(campaign, rounds));
       const report = await campaign.runRound(round).finally(stopShowing);
       tell(options, line(report, rounds));
     }
@@ -111,12 +113,12 @@ async function sell(site: Site, options: Options): Promise<number> {
   }
 }
 
-function progress({ sale, latenciesMs }: StockCampaign): string {
+function progress({ sale, reports }: StockCampaign, rounds: number): string {
   if (sale === undefined) return '';
-  const latencies = [...latenciesMs, ...sale.latenciesMs];
+  const { orderIds, refused, released, latenciesMs } = sale;
   return (
-    `${sale.sku}: ${sale.orderIds.length} sold, ${sale.refused} refused, ${sale.released} given back, ` +
-    `p50 ${ms(quantile(latencies, 0.5))} p99 ${ms(quantile(latencies, 0.99))}`
+    `round ${reports.length + 1}/${rounds}: ${orderIds.length} sold, ${refused} refused, ${released} given back, ` +
+    `p50 ${ms(quantile(latenciesMs, 0.5))}, p99 ${ms(quantile(latenciesMs, 0.99))}`
   );
 }
 
