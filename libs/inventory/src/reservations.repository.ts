@@ -41,7 +41,7 @@ const INSERT = `
   FROM unnest(${textsIn('$6')}, $7::int[], $8::int[], $9::int[], ${textsIn('$10')})
     AS hold (reservation_id, product_id, warehouse_id, quantity, expires_at)`;
 
-// Guarded by the version that was read under lock: a row that is not met means the lock did not hold.
+// Guarded by the status that was read under lock: a row that is not met means the lock did not hold.
 const UPDATE = `
   UPDATE reservations SET status = change.status, expires_at = change.expires_at::timestamptz,
     order_id = change.order_id, updated_at = change.updated_at::timestamptz, version = change.version
