@@ -31,6 +31,8 @@ export interface TestDatabase {
   query<Row = Record<string, unknown>>(text: string, values?: unknown[]): Promise<Row[]>;
   /** Shifts the business time of this database; the one place that tells it is the function business_now(). */
   shiftTime(interval: string): Promise<void>;
+  /** Lets the business time of this database stand still, so that a moment can be met exactly. */
+  stopTime(at: Date): Promise<void>;
   drop(): Promise<void>;
 }
 
@@ -42,6 +44,9 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   await run(server, `CREATE DATABASE ${name} TEMPLATE ${process.env['DAYBOOK_TEST_TEMPLATE']}`);
   const url = inDatabase(server, name);
   const pool = new pg.Pool({ connectionString: url, max: 4 });
+  const tellTime = (expression: string) =>
+    pool.query(`CREATE OR REPLACE FUNCTION business_now() RETURNS timestamptz LANGUAGE sql VOLATILE
+      AS $$ SELECT ${expression} $$`);
   // The end of a pool does not wait for its connections, and dropping the database may break one that is just leaving.
   pool.on('error', () => undefined);
   return {
@@ -49,8 +54,10 @@ export async function createTestDatabase(): Promise<TestDatabase> {
     query: async <Row>(text: string, values: unknown[] = []) =>
       (await pool.query(text, values)).rows as Row[],
     shiftTime: async (interval) => {
-      await pool.query(`CREATE OR REPLACE FUNCTION business_now() RETURNS timestamptz LANGUAGE sql VOLATILE
-        AS $$ SELECT clock_timestamp() + interval '${interval}' $$`);
+      await tellTime(`clock_timestamp() + interval '${interval}'`);
+    },
+    stopTime: async (at) => {
+      await tellTime(`timestamptz '${at.toISOString()}'`);
     },
     drop: async () => {
       await pool.end();
