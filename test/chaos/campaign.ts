@@ -4,10 +4,11 @@ import { request, tokenFor } from '../support/app.js';
 import { KeepAliveClient } from '../support/keep-alive-client.js';
 import { waitFor } from '../support/wait-for.js';
 import { compare } from './compare.js';
-import { Ledger, type Placement } from './ledger.js';
-import { attempt, CATALOGUE, Load, note } from './load.js';
+import { type Booking, Ledger, type Placement } from './ledger.js';
+import { Load } from './load.js';
 import { Random } from './random.js';
 import type { Site } from './site.js';
+import { attempt, CATALOGUE, note } from './wishes.js';
 
 export const VICTIMS = ['node', 'postgres', 'both'] as const;
 /** What is killed in a round; both: at the same moment. */
@@ -27,19 +28,25 @@ export interface RoundReport {
   readonly seconds: number;
   /** Orders answered 201 under load. */
   readonly placed: number;
-  /** Of the orders left without an answer: tried again with the same key, and how that ended. */
+  /** Reservations answered 201 under load, and how many of those orders took one over. */
+  readonly reserved: number;
+  readonly consumed: number;
+  /** Of the orders and reservations left without an answer: tried again with the same key, and how that ended. */
   readonly unanswered: number;
   readonly retried: number;
-  readonly hadBeenPlaced: number;
-  /** Answered orders asked for again, to the byte. */
+  readonly hadBeenMade: number;
+  /** Answers asked for again, to the byte. */
   readonly replayed: number;
   /** How long there was no service. */
   readonly downMs: number;
   readonly problems: readonly string[];
 }
 
+type Wish = Placement | Booking;
+
 const SHARE_RETRIED = 0.6;
 const REPLAYS = 40;
+const LONGEST_BATCH_MS = 100;
 const LOAD_LIMIT_MS = 30_000;
 const RECOVERY_LIMIT_MS = 120_000;
 
@@ -71,12 +78,14 @@ export class Campaign {
     const random = new Random(seed, round, -1);
     const victim =
       victims === 'in turn' ? (VICTIMS[(round - 1) % VICTIMS.length] as Victim) : random.pick(victims);
-    const firstOfRound = ledger.placements.length;
+    const [firstPlacement, firstBooking] = [ledger.placements.length, ledger.bookings.length];
 
     const load = new Load({ origin: site.origin, tokens, ledger, round, seed });
     this.load = load;
     const moment = connections * random.between(1, 12) + random.between(0, connections);
     await waitFor('the load', () => load.succeeded >= moment, LOAD_LIMIT_MS);
+    // The condition comes true when a batch was answered; the crash shall meet the next one anywhere on its way.
+    await pause(random.between(0, LONGEST_BATCH_MS));
     const killedAt = performance.now();
     await this.kill(victim, random);
     if (victim === 'postgres') await this.outlive(load);
@@ -84,13 +93,15 @@ export class Campaign {
     if (victim !== 'postgres') await this.restart();
     const downMs = performance.now() - killedAt;
 
-    const fresh = ledger.placements.slice(firstOfRound);
-    const placed = fresh.filter(({ state }) => state === 'placed');
-    const unanswered = fresh.filter(({ isInDoubt }) => isInDoubt);
+    const placements = ledger.placements.slice(firstPlacement);
+    const wishes = [...placements, ...ledger.bookings.slice(firstBooking)];
+    const made = wishes.filter(({ state }) => state === 'made');
+    const placed = made.filter(({ path }) => path === '/orders');
+    const unanswered = wishes.filter(({ isInDoubt }) => isInDoubt);
     const retried = unanswered.filter(() => random.chance(SHARE_RETRIED));
-    const hadBeenPlaced = await this.retry(retried);
+    const hadBeenMade = await this.retry(retried);
     const replayed = await this.replay(
-      Array.from({ length: placed.length && REPLAYS }, () => random.pick(placed)),
+      Array.from({ length: made.length && REPLAYS }, () => random.pick(made)),
     );
     const problems = await compare(ledger, site);
     return {
@@ -98,9 +109,11 @@ export class Campaign {
       victim,
       seconds: (performance.now() - since) / 1000,
       placed: placed.length,
+      reserved: made.length - placed.length,
+      consumed: placements.filter(({ state, booking }) => state === 'made' && booking !== undefined).length,
       unanswered: unanswered.length,
       retried: retried.length,
-      hadBeenPlaced,
+      hadBeenMade,
       replayed,
       downMs,
       problems,
@@ -143,38 +156,38 @@ export class Campaign {
     await this.site.startServer();
   }
 
-  /** @returns how many had been placed before their answer was lost */
-  private async retry(placements: readonly Placement[]): Promise<number> {
-    let hadBeenPlaced = 0;
-    await this.withClients(placements, async (client, placement) => {
-      const answer = await attempt(client, placement);
-      if (answer === undefined || note(placement, answer, this.ledger) === 'try again') {
-        this.ledger.protests.push(`${placement.key} was not answered after the recovery: ${answer?.text}`);
-      } else if (answer.headers['idempotent-replayed'] === 'true') hadBeenPlaced += 1;
+  /** @returns how many had been made before their answer was lost */
+  private async retry(wishes: readonly Wish[]): Promise<number> {
+    let hadBeenMade = 0;
+    await this.withClients(wishes, async (client, wish) => {
+      const answer = await attempt(client, wish);
+      if (answer === undefined || note(wish, answer, this.ledger) === 'try again') {
+        this.ledger.protests.push(`${wish.key} was not answered after the recovery: ${answer?.text}`);
+      } else if (answer.headers['idempotent-replayed'] === 'true') hadBeenMade += 1;
     });
-    return hadBeenPlaced;
+    return hadBeenMade;
   }
 
-  /** Orders that were answered are asked for once more: the same bytes must come, as a replay. */
-  private async replay(placements: readonly Placement[]): Promise<number> {
-    await this.withClients(placements, async (client, placement) => {
-      const answer = await attempt(client, placement);
+  /** What was answered is asked for once more: the same bytes must come, as a replay. */
+  private async replay(wishes: readonly Wish[]): Promise<number> {
+    await this.withClients(wishes, async (client, wish) => {
+      const answer = await attempt(client, wish);
       const isReplay = answer?.status === 201 && answer.headers['idempotent-replayed'] === 'true';
-      if (isReplay) this.ledger.place(placement, answer.text);
-      else this.ledger.protests.push(`${placement.key} was not replayed: ${answer?.status} ${answer?.text}`);
+      if (isReplay) this.ledger.make(wish, answer.text);
+      else this.ledger.protests.push(`${wish.key} was not replayed: ${answer?.status} ${answer?.text}`);
     });
-    return placements.length;
+    return wishes.length;
   }
 
   private async withClients(
-    placements: readonly Placement[],
-    work: (client: KeepAliveClient, placement: Placement) => Promise<void>,
+    wishes: readonly Wish[],
+    work: (client: KeepAliveClient, wish: Wish) => Promise<void>,
   ): Promise<void> {
-    const byClient = Map.groupBy(placements, ({ client }) => client);
+    const byClient = Map.groupBy(wishes, ({ client }) => client);
     await Promise.all(
       [...byClient].map(async ([index, theirs]) => {
         const client = new KeepAliveClient(this.site.origin, this.tokens[index] as string);
-        for (const placement of theirs) await work(client, placement);
+        for (const wish of theirs) await work(client, wish);
         client.close();
       }),
     );
@@ -187,9 +200,13 @@ async function stockShelves(origin: string, token: string): Promise<void> {
     if (status !== 201) throw new Error(`The shelves could not be filled: ${status} ${text}`);
   };
   await post('/warehouses', { code: 'north', name: 'Northern warehouse', priority: 200 });
-  const products = [...CATALOGUE.skus, CATALOGUE.scarceSku].map(async (sku, index) => {
+  const products = [...CATALOGUE.skus, CATALOGUE.scarceSku, CATALOGUE.tightSku].map(async (sku, index) => {
     await post('/products', { sku, name: `Product ${sku}`, priceCents: 100 + 37 * index });
     if (sku === CATALOGUE.scarceSku) return;
+    if (sku === CATALOGUE.tightSku) {
+      await post('/stock-adjustments', { sku, quantityDelta: 60, reason: 'received' });
+      return;
+    }
     // Most of it in the north, so that orders are split between warehouses sooner or later.
     await post('/stock-adjustments', { sku, quantityDelta: 500, reason: 'received' });
     await post('/stock-adjustments', {

@@ -1,6 +1,12 @@
 import type { OrderStatus } from '@daybook/orders';
 
 import { findingsIn } from '../support/doctor.js';
+import {
+  examineBooking,
+  findBrokenBooks,
+  findLeftOverdue,
+  readReservations,
+} from './compare-reservations.js';
 import type { Ledger, Placement } from './ledger.js';
 import type { Site } from './site.js';
 
@@ -29,8 +35,9 @@ const ORDERS = `
       'placedAt', to_char(placed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) AS facts
   FROM orders JOIN lines ON lines.order_id = orders.id`;
 
-const PLACED = `SELECT request_id AS key, array_agg(entity_id ORDER BY position) AS numbers
-  FROM journal WHERE type = 'order.placed' GROUP BY request_id`;
+// By the requests that asked for them.
+const MADE = `SELECT request_id AS key, array_agg(entity_id ORDER BY position) AS ids
+  FROM journal WHERE type IN ('order.placed', 'reservation.created') GROUP BY request_id`;
 
 const GAPS = `
   SELECT format('%s orders on %s, the last is number %s', count(*), id / 10000000000, max(id % 10000000000)) AS gap
@@ -41,19 +48,28 @@ const GAPS = `
  * @returns what does not agree, in words
  */
 export async function compare(ledger: Ledger, site: Site): Promise<string[]> {
-  const stored = new Map((await site.query<StoredOrder>(ORDERS)).map((order) => [order.number, order]));
-  const journal = await site.query<{ key: string; numbers: string[] }>(PLACED);
-  const placed = new Map(journal.map(({ key, numbers }) => [key, numbers]));
-  const known = new Set(ledger.placements.map(({ key }) => key));
+  const { placements, bookings } = ledger;
+  const orders = new Map((await site.query<StoredOrder>(ORDERS)).map((order) => [order.number, order]));
+  const reservations = await readReservations(site);
+  const journal = await site.query<{ key: string; ids: string[] }>(MADE);
+  const made = new Map(journal.map(({ key, ids }) => [key, ids]));
+  const known = new Set([...placements, ...bookings].map(({ key }) => key));
   const strays = journal.filter(({ key }) => !known.has(key));
   const gaps = site.strategy === 'gapless' ? await site.query<{ gap: string }>(GAPS) : [];
+  const broken = await findBrokenBooks(site);
   const findings = await findingsIn(site.databaseUrl);
+  const idsOf = (wish: { readonly key: string } | undefined) => made.get(wish?.key ?? '') ?? [];
   return [
     ...ledger.protests,
-    ...ledger.placements.flatMap((placement) => examine(placement, placed.get(placement.key) ?? [], stored)),
-    ...strays.map(({ key, numbers }) => `nobody asked for order ${numbers.join()} (request ${key})`),
+    ...placements.flatMap((placement) => examine(placement, idsOf(placement), orders)),
+    ...bookings.flatMap((booking) =>
+      examineBooking(booking, idsOf(booking), idsOf(booking.placement)[0], reservations),
+    ),
+    ...strays.map(({ key, ids }) => `nobody asked for ${ids.join()} (request ${key})`),
     ...gaps.map(({ gap }) => gap),
+    ...broken,
     ...findings.flatMap(({ check, examples }) => examples.map((example) => `doctor: ${check}: ${example}`)),
+    ...(await findLeftOverdue(site)),
   ];
 }
 

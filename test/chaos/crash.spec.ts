@@ -1,3 +1,5 @@
+import type { ReservationStatus } from '@daybook/inventory';
+
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { request, startTestApp, type TestApp, type TestResponse, tokenFor } from '../support/app.js';
 import { expectHealthy } from '../support/doctor.js';
@@ -6,6 +8,7 @@ import { type ServerProcess, startServerProcess } from '../support/server-proces
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { Campaign, type RoundReport } from './campaign.js';
 import { compare } from './compare.js';
+import type { Booking } from './ledger.js';
 import { Site } from './site.js';
 
 describe('a campaign of crashes', () => {
@@ -17,7 +20,7 @@ describe('a campaign of crashes', () => {
   });
   afterAll(() => site.close());
 
-  it('loses no order that was answered and places none twice, whether Node is killed, PostgreSQL, or both', async () => {
+  it('loses nothing that was answered and makes nothing twice, whether Node is killed, PostgreSQL, or both', async () => {
     const reports: RoundReport[] = [];
     for (let round = 1; round <= 5; round += 1) reports.push(await campaign.runRound(round));
     expect(reports.flatMap(({ problems }) => problems)).toEqual([]);
@@ -25,13 +28,16 @@ describe('a campaign of crashes', () => {
     const sum = (count: (report: RoundReport) => number) =>
       reports.reduce((total, report) => total + count(report), 0);
     expect(sum(({ placed }) => placed)).toBeGreaterThan(200);
+    expect(sum(({ reserved }) => reserved)).toBeGreaterThan(80);
+    expect(sum(({ consumed }) => consumed)).toBeGreaterThan(20);
     // Otherwise nothing was killed in the middle of anything.
     expect(sum(({ retried }) => retried)).toBeGreaterThan(10);
     expect(sum(({ replayed }) => replayed)).toBe(5 * 40);
-  });
+    // Five recoveries, and what comes due in each of them.
+  }, 180_000);
 
   describe('would notice', () => {
-    const [placed, refused] = ['placed', 'refused'].map(
+    const [placed, refused] = ['made', 'refused'].map(
       (state) => () => campaign.ledger.placements.find((placement) => placement.state === state),
     );
     const storedId = () => `${placed?.()?.order?.id.replace('-', '00000')}`;
@@ -86,10 +92,115 @@ describe('a campaign of crashes', () => {
         expect.arrayContaining([
           expect.stringMatching(`^${twice?.key} was answered with order \\S+, and is journaled as \\S+,1-1$`),
           `${not?.key} was refused, but placed as 1-2`,
-          'nobody asked for order 1-3 (request stranger)',
+          'nobody asked for 1-3 (request stranger)',
         ]),
       );
       expect(problems).toHaveLength(3);
+    });
+
+    /** A reservation that was answered and has come to this; an active one is not due for long. */
+    const reserved = (status: ReservationStatus) => {
+      const { key, reservation } = campaign.ledger.bookings.find(
+        (booking) =>
+          booking.reservation?.status === status &&
+          (status !== 'active' || Date.parse(booking.reservation.expiresAt) > Date.now() + 600_000),
+      ) as Booking;
+      return { key, id: reservation?.id };
+    };
+
+    it('a reservation that is lost', async () => {
+      const { key, id } = reserved('released');
+      await site.query(`CREATE TABLE lost_reservation AS SELECT * FROM reservations WHERE id = '${id}'`);
+      const problems = await noticed(
+        `DELETE FROM reservations WHERE id = '${id}'`,
+        'INSERT INTO reservations SELECT * FROM lost_reservation; DROP TABLE lost_reservation',
+      );
+      expect(problems).toEqual([`reservation ${id}, answered to ${key}, is lost`]);
+    });
+
+    it('a reservation that is not what was answered', async () => {
+      const { id } = reserved('active');
+      const [first] = await site.query<{ lines: object[] }>(
+        `SELECT lines FROM reservations WHERE id = '${id}'`,
+      );
+      const problems = await noticed(
+        `UPDATE reservations SET lines = jsonb_set(lines, '{0,quantity}', '99') WHERE id = '${id}'`,
+        `UPDATE reservations SET lines = '${JSON.stringify(first?.lines)}' WHERE id = '${id}'`,
+      );
+      expect(problems).toEqual([
+        expect.stringMatching(`^reservation ${id} was answered as .+; stored: .+99`),
+      ]);
+    });
+
+    it('an active reservation that holds nothing, and stock that is reserved for nobody', async () => {
+      const { id } = reserved('active');
+      await site.query(
+        `CREATE TABLE lost_hold AS SELECT * FROM stock_holds WHERE reservation_id = '${id}' LIMIT 1`,
+      );
+      const problems = await noticed(
+        'DELETE FROM stock_holds USING lost_hold WHERE stock_holds = lost_hold',
+        'INSERT INTO stock_holds SELECT * FROM lost_hold; DROP TABLE lost_hold',
+      );
+      expect(problems).toEqual([
+        expect.stringMatching(/^product \d+ in warehouse \d+: \d+ reserved, the open holds come to \d+$/),
+        expect.stringMatching(
+          `^reservation ${id}, product .+: \\d+ until .+ promised, nothing until {2}held$`,
+        ),
+      ]);
+    });
+
+    it('a hold that outlived its reservation', async () => {
+      const { id } = reserved('released');
+      const change = (delta: number) =>
+        `UPDATE stock_levels SET reserved = reserved + ${delta} WHERE product_id = 1 AND warehouse_id = 1`;
+      const problems = await noticed(
+        `${change(1)}; INSERT INTO stock_holds VALUES ('${id}', 1, 1, 1, now() + interval '1 hour')`,
+        `${change(-1)}; DELETE FROM stock_holds WHERE reservation_id = '${id}'`,
+      );
+      expect(problems).toEqual([
+        expect.stringMatching(
+          `^reservation ${id}, product 1 .+: nothing until {2}promised, 1 until .+ held$`,
+        ),
+      ]);
+    });
+
+    it('a reservation that was consumed by an order which knows nothing of it', async () => {
+      const { id } = reserved('consumed');
+      const [order] = await site.query<{ id: string }>(
+        `SELECT id FROM orders WHERE reservation_id = '${id}'`,
+      );
+      const change = (value: string) => `UPDATE orders SET reservation_id = ${value} WHERE id = ${order?.id}`;
+      const problems = await noticed(change('NULL'), change(`'${id}'`));
+      expect(problems).toEqual([
+        expect.stringMatching(/^order \S+ \(.+\) was answered as \{.+\}; stored: \{.+"reservationId":null/),
+        expect.stringMatching(
+          `^reservation ${id} was consumed by order \\S+; order \\(none\\) is for reservation $`,
+        ),
+      ]);
+    });
+
+    it('a reservation that expired before its time', async () => {
+      const { id } = reserved('expired');
+      const change = (sign: string) =>
+        `UPDATE reservations SET expires_at = expires_at ${sign} interval '1 hour' WHERE id = '${id}'`;
+      expect(await noticed(change('+'), change('-'))).toEqual([
+        expect.stringMatching(
+          `^reservation ${id} is expired at version \\d+, .+; expected expired at \\d+ for null`,
+        ),
+        expect.stringMatching(`^reservation ${id} expired at .+, before .+$`),
+      ]);
+    });
+
+    it('a change of a reservation that was answered and is gone', async () => {
+      const { id } = reserved('released');
+      const change = (delta: string) =>
+        `UPDATE reservations SET version = version ${delta} WHERE id = '${id}'`;
+      expect(await noticed(change('+ 1'), change('- 1'))).toEqual([
+        expect.stringMatching(
+          `^reservation ${id} is released at version \\d+, .+; expected released at \\d+ for null`,
+        ),
+        expect.stringMatching(`^reservation ${id} is released at version \\d+, its journal has \\d+ rows`),
+      ]);
     });
   });
 });

@@ -15,7 +15,7 @@ import {
 } from './command-line.js';
 import { Site, STRATEGIES, type Strategy } from './site.js';
 
-const USAGE = `Kills Daybook and its database under load, again and again, and looks whether a single order was lost.
+const USAGE = `Kills Daybook and its database under load, again and again, and looks whether a single order or reservation was lost.
 
   npm run chaos:crash -- [options]
 
@@ -26,8 +26,9 @@ const USAGE = `Kills Daybook and its database under load, again and again, and l
   --strategy <name>     sequence or gapless: how orders are numbered (default sequence)
   --database-url <url>  a PostgreSQL to use instead of one's own; only node can be killed then
 
-Ends with 0 when every order that was answered is there as it was answered, every other one at most once, every
-retry got the original order, and the doctor found nothing; with 1 otherwise.
+Ends with 0 when every order and every reservation that was answered is there as it was answered, every other one at
+most once, every retry got the original, what is reserved is exactly what open reservations hold, those that are
+overdue expired, and the doctor found nothing; with 1 otherwise.
 `;
 
 await runCampaign(USAGE, process.argv.slice(2), (args) => run(readOptions(args)));
@@ -106,13 +107,14 @@ async function fight(
 }
 
 function line(report: RoundReport, rounds: number): string {
-  const { round, victim, placed, unanswered, retried, hadBeenPlaced, replayed, downMs, seconds, problems } =
-    report;
+  const { round, victim, placed, reserved, consumed, unanswered, retried, hadBeenMade } = report;
+  const { replayed, downMs, seconds, problems } = report;
   const words = [
     `round ${String(round).padStart(String(rounds).length)}/${rounds}`,
     `killed ${victim.padEnd(8)}`,
     `${placed} placed`,
-    `${unanswered} unanswered (${retried} retried: ${hadBeenPlaced} had been placed, ${retried - hadBeenPlaced} not)`,
+    `${reserved} reserved (${consumed} ordered)`,
+    `${unanswered} unanswered (${retried} retried: ${hadBeenMade} had been done, ${retried - hadBeenMade} not)`,
     `${replayed} replayed`,
     `down ${(downMs / 1000).toFixed(1)} s`,
     `${seconds.toFixed(1)} s`,
@@ -126,8 +128,9 @@ function victory(reports: readonly RoundReport[]): number {
     reports.reduce((total, report) => total + count(report), 0).toLocaleString('en');
   say(
     `\nNothing was lost, and nothing came twice: ${reports.length} crashes, ${sum(({ placed }) => placed)} orders ` +
-      `answered, ${sum(({ unanswered }) => unanswered)} cut off, ${sum(({ retried }) => retried)} of them retried, ` +
-      `${sum(({ replayed }) => replayed)} answers replayed.\n`,
+      `and ${sum(({ reserved }) => reserved)} reservations answered, ${sum(({ consumed }) => consumed)} of the orders ` +
+      `for a reservation; ${sum(({ unanswered }) => unanswered)} cut off, ${sum(({ retried }) => retried)} of them ` +
+      `retried; ${sum(({ replayed }) => replayed)} answers replayed.\n`,
   );
   return 0;
 }

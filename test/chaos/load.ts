@@ -2,19 +2,17 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 import { orderStatusMachine } from '@daybook/orders';
 
-import { KeepAliveClient, type WireAnswer } from '../support/keep-alive-client.js';
-import type { AnsweredOrder, Ledger, Placement } from './ledger.js';
+import { KeepAliveClient } from '../support/keep-alive-client.js';
+import type { AnsweredOrder, AnsweredReservation, Booking, Ledger, Placement } from './ledger.js';
 import { Random } from './random.js';
-
-/** What the clients order: ample stock of the first, never enough of the last. */
-export const CATALOGUE = {
-  skus: Array.from({ length: 40 }, (_, index) => `CHAOS-${String(index + 1).padStart(2, '0')}`),
-  scarceSku: 'CHAOS-SCARCE',
-} as const;
+import { attempt, CATALOGUE, isUnknown, note, noteExpiry, send } from './wishes.js';
 
 const MOVES = 0.25;
+const CHANGES_OF_RESERVATIONS = 0.3;
+const RESERVATIONS = 0.3;
 const NAMED = 0.2;
 const SCARCE = 0.03;
+const TIGHT = 0.2;
 const PAUSE_AFTER_503_MS = 100;
 
 export interface LoadOptions {
@@ -27,58 +25,76 @@ export interface LoadOptions {
   readonly seed: number;
 }
 
+/** One client, and what it has and may still change. */
+interface Client {
+  readonly wire: KeepAliveClient;
+  readonly index: number;
+  readonly random: Random;
+  readonly orders: Placement[];
+  readonly reservations: Booking[];
+}
+
 /**
- * A closed loop of clients, each with one connection and an order or a change of status under way on it. A client that
- * is told 503 tries the same again, with the same key; one whose connection breaks gives up.
+ * A closed loop of clients, each with one connection and one request under way on it: an order, a reservation, or a
+ * change of either. A client that is told 503 tries the same again, with the same key; one whose connection breaks
+ * gives up.
  */
 export class Load {
   /** 201 and 200. */
   succeeded = 0;
   private isStopping = false;
-  private readonly clients: readonly KeepAliveClient[];
+  private readonly clients: readonly Client[];
   private readonly finished: Promise<unknown>;
 
   constructor(private readonly options: LoadOptions) {
-    const { origin, tokens } = options;
-    this.clients = tokens.map((token) => new KeepAliveClient(origin, token));
-    this.finished = Promise.all(this.clients.map((client, index) => this.run(client, index)));
+    const { origin, tokens, seed, round } = options;
+    this.clients = tokens.map((token, index) => ({
+      wire: new KeepAliveClient(origin, token),
+      index,
+      random: new Random(seed, round, index),
+      orders: [],
+      reservations: [],
+    }));
+    this.finished = Promise.all(this.clients.map((client) => this.run(client)));
   }
 
   /** Lets every client finish what it is at, and resolves when all are done. */
   async stop(): Promise<void> {
     this.isStopping = true;
     await this.finished;
-    for (const client of this.clients) client.close();
+    for (const { wire } of this.clients) wire.close();
   }
 
-  private async run(client: KeepAliveClient, index: number): Promise<void> {
-    const { ledger, round, seed } = this.options;
-    const random = new Random(seed, round, index);
-    const settled: Placement[] = [];
-    for (let n = 1; !this.isStopping; n += 1) {
-      const isMove = settled.length > 0 && random.chance(MOVES);
-      const placement = isMove
-        ? random.pick(settled)
-        : ledger.open(`r${round}-c${index}-${n}`, index, orderBody(random, n, index, round));
-      const isConnected = isMove
-        ? await this.move(client, placement, random)
-        : await this.place(client, placement);
-      if (!isConnected) return;
-      if (!isMove && placement.order !== undefined) settled.push(placement);
+  private async run(client: Client): Promise<void> {
+    let isConnected = true;
+    for (let n = 1; isConnected && !this.isStopping; n += 1) isConnected = await this.next(client, n);
+  }
+
+  /** False when the connection broke, as of all that follow. */
+  private next(client: Client, n: number): Promise<boolean> {
+    const { ledger, round } = this.options;
+    const { index, random, orders, reservations } = client;
+    const key = `r${round}-c${index}-${n}`;
+    if (orders.length > 0 && random.chance(MOVES)) return this.move(client, random.pick(orders));
+    if (reservations.length > 0 && random.chance(CHANGES_OF_RESERVATIONS)) {
+      return this.changeReservation(client, random.pick(reservations), key);
     }
+    return random.chance(RESERVATIONS)
+      ? this.make(client, ledger.reserve(key, index, reservationBody(random)))
+      : this.make(client, ledger.order(key, index, orderBody(random, key)));
   }
 
-  /** False when the connection broke. */
-  private async place(client: KeepAliveClient, placement: Placement): Promise<boolean> {
+  private async make(client: Client, wish: Placement | Booking): Promise<boolean> {
     const { ledger } = this.options;
     for (;;) {
-      const answer = await attempt(client, placement);
+      const answer = await attempt(client.wire, wish);
       if (answer === undefined) {
-        placement.isInDoubt = true;
+        wish.isInDoubt = true;
         return false;
       }
-      if (note(placement, answer, ledger) !== 'try again') {
+      if (note(wish, answer, ledger) !== 'try again') {
         this.succeeded += 1;
+        if (wish.state === 'made') keep(client, wish);
         return true;
       }
       if (this.isStopping) return true;
@@ -86,14 +102,14 @@ export class Load {
     }
   }
 
-  private async move(client: KeepAliveClient, placement: Placement, random: Random): Promise<boolean> {
+  private async move(client: Client, placement: Placement): Promise<boolean> {
     const { order } = placement;
     if (order === undefined || placement.doubtfulMove !== undefined) return true;
     const edges = orderStatusMachine.allowed(order.status);
     if (edges.length === 0) return true;
-    const to = random.pick(edges);
+    const to = client.random.pick(edges);
     const answer = await send(
-      client,
+      client.wire,
       `/api/v1/orders/${order.id}`,
       { status: to },
       {
@@ -117,63 +133,81 @@ export class Load {
     if (answer?.status === 503) await pause(PAUSE_AFTER_503_MS);
     return answer !== undefined;
   }
-}
 
-/** Sends the placement, for the first time or again; undefined when the connection broke. */
-export function attempt(client: KeepAliveClient, { key, body }: Placement): Promise<WireAnswer | undefined> {
-  return send(client, '/api/v1/orders', body, { headers: { 'idempotency-key': key, 'x-request-id': key } });
-}
-
-/** Writes down what was answered, and protests against what should not have been. */
-export function note(placement: Placement, answer: WireAnswer, ledger: Ledger): 'settled' | 'try again' {
-  const { status, text } = answer;
-  if (status === 201) {
-    ledger.place(placement, text);
-    return 'settled';
-  }
-  if (status === 503) {
-    if (isUnknown(answer)) placement.isInDoubt = true;
-    if (placement.state === 'unanswered') placement.state = 'declined';
-    return 'try again';
-  }
-  const wasPlaced = placement.answer !== undefined;
-  if (
-    status === 409 &&
-    text.includes('insufficient_stock') &&
-    text.includes(CATALOGUE.scarceSku) &&
-    !wasPlaced
-  ) {
-    Object.assign(placement, { state: 'refused', isInDoubt: false });
-  } else {
-    ledger.protests.push(`${placement.key} (${JSON.stringify(placement.body)}): ${status} ${text}`);
-  }
-  return 'settled';
-}
-
-/** The one refusal that does not say "Nothing was done". */
-function isUnknown({ status, text }: WireAnswer): boolean {
-  return status === 503 && !text.includes('Nothing was done');
-}
-
-async function send(
-  client: KeepAliveClient,
-  path: string,
-  body: object,
-  options: { method?: string; headers: Record<string, string> },
-): Promise<WireAnswer | undefined> {
-  try {
-    return await client.ask(path, body, options);
-  } catch {
-    // The server was killed: that is what the campaign is about.
-    return undefined;
+  /** Orders it, extends it or releases it. */
+  private async changeReservation(client: Client, booking: Booking, key: string): Promise<boolean> {
+    const { ledger } = this.options;
+    const { index, random, wire } = client;
+    const { reservation: before } = booking;
+    if (before === undefined) return true;
+    const change = random.pick(['order', 'order', 'extend', 'release'] as const);
+    if (change !== 'extend') forget(client, booking);
+    if (change === 'order') {
+      return this.make(client, ledger.order(key, index, { reservationId: before.id }, booking));
+    }
+    const body = change === 'extend' ? { ttlSeconds: random.pick([1, 2, 3_600]) } : {};
+    const headers = { 'idempotency-key': key, 'x-request-id': key };
+    const answer = await send(wire, `/api/v1/reservations/${before.id}/${change}`, body, { headers });
+    if (answer?.status === 200) {
+      const after = JSON.parse(answer.text) as AnsweredReservation;
+      booking.reservation = after;
+      if (!isChanged(before, after, change)) {
+        ledger.protests.push(`${change} ${JSON.stringify(before)} was answered ${answer.text}`);
+      }
+      this.succeeded += 1;
+      return true;
+    }
+    // Whatever it is that came instead, this client leaves the reservation alone from now on.
+    forget(client, booking);
+    if (answer === undefined || isUnknown(answer)) booking.doubtfulChange = change;
+    else if (answer.status === 503) await pause(PAUSE_AFTER_503_MS);
+    else if (!noteExpiry(booking, answer)) {
+      ledger.protests.push(`${change} ${JSON.stringify(before)}: ${answer.status} ${answer.text}`);
+    }
+    return answer !== undefined;
   }
 }
 
-function orderBody(random: Random, n: number, client: number, round: number): object {
-  const lines = Array.from({ length: random.between(1, 3) }, () => ({
+function isChanged(
+  before: AnsweredReservation,
+  after: AnsweredReservation,
+  change: 'extend' | 'release',
+): boolean {
+  return (
+    after.id === before.id &&
+    after.version === before.version + 1 &&
+    after.status === (change === 'extend' ? 'active' : 'released') &&
+    after.expiresAt >= before.expiresAt
+  );
+}
+
+/** What is reserved of the product that is tight is left to expire. */
+function keep({ orders, reservations }: Client, wish: Placement | Booking): void {
+  if (wish.path === '/orders') orders.push(wish);
+  else if (!wish.answer?.includes(CATALOGUE.tightSku)) reservations.push(wish);
+}
+
+function forget({ reservations }: Client, booking: Booking): void {
+  const position = reservations.indexOf(booking);
+  if (position >= 0) reservations.splice(position, 1);
+}
+
+function lines(random: Random): { sku: string; quantity: number }[] {
+  const wanted: { sku: string; quantity: number }[] = Array.from({ length: random.between(1, 3) }, () => ({
     sku: random.pick(CATALOGUE.skus),
     quantity: random.between(1, 5),
   }));
-  if (random.chance(SCARCE)) lines.push({ sku: CATALOGUE.scarceSku, quantity: 1 });
-  return { lines, ...(random.chance(NAMED) && { clientOrderId: `cart-${round}-${client}-${n}` }) };
+  if (random.chance(SCARCE)) wanted.push({ sku: CATALOGUE.scarceSku, quantity: 1 });
+  return wanted;
+}
+
+function orderBody(random: Random, key: string): object {
+  return { lines: lines(random), ...(random.chance(NAMED) && { clientOrderId: `cart-${key}` }) };
+}
+
+/** Half of them run out before or soon after the crash. */
+function reservationBody(random: Random): object {
+  return random.chance(TIGHT)
+    ? { lines: [{ sku: CATALOGUE.tightSku, quantity: random.between(1, 3) }], ttlSeconds: 1 }
+    : { lines: lines(random), ttlSeconds: random.pick([1, 2, 3_600, 3_600]) };
 }
