@@ -16,8 +16,10 @@ import { InTransactionEvents } from './events/in-transaction-handlers.js';
 import { HealthController, Readiness } from './health/health.controller.js';
 import { CursorCodec } from './http/cursor.js';
 import { InputPipe } from './http/input.pipe.js';
+import { IdempotencyKeyPurge } from './idempotency/idempotency-key-purge.js';
 import { IdempotencyStore } from './idempotency/idempotency.js';
 import { DeclaredJobs } from './jobs/declared-jobs.js';
+import { JobRunPurge } from './jobs/job-run-purge.js';
 import { JobScheduler } from './jobs/job-scheduler.js';
 import { JobStore } from './jobs/job-store.js';
 import { WritePath } from './write-path/write-path.js';
@@ -56,6 +58,8 @@ export class PlatformModule {
         DeclaredJobs,
         JobStore,
         JobScheduler,
+        IdempotencyKeyPurge,
+        JobRunPurge,
       ],
       exports: [CONFIG, CqrsModule, CursorCodec, Readiness, IdempotencyStore, WritePath, JobScheduler],
     };
