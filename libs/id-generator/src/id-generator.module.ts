@@ -6,6 +6,7 @@ import { CONFIG, type DaybookConfig } from '@daybook/platform';
 import { GaplessIdGenerator } from './gapless.id-generator.js';
 import { IdGenerator } from './id-generator.js';
 import { NumberPreparation } from './number-preparation.js';
+import { OldNumberRemoval } from './old-number-removal.js';
 import { SequenceIdGenerator } from './sequence.id-generator.js';
 
 @Module({
@@ -19,6 +20,7 @@ import { SequenceIdGenerator } from './sequence.id-generator.js';
       },
     },
     NumberPreparation,
+    OldNumberRemoval,
   ],
   exports: [IdGenerator],
 })

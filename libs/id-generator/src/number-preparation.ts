@@ -1,8 +1,7 @@
-import { Inject, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
-import { Cron, CronExpression } from '@nestjs/schedule';
+import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 
-import { CONFIG, type DaybookConfig } from '@daybook/platform';
+import { CONFIG, type DaybookConfig, type JobRun, type RunsJob, ScheduledJob } from '@daybook/platform';
 
 import { IdGenerator } from './id-generator.js';
 
@@ -10,9 +9,13 @@ const DAYS_AHEAD = 3;
 
 /** Makes the coming days' counters ahead of time, so that the first order of a day does not have to. */
 @Injectable()
-export class NumberPreparation implements OnApplicationBootstrap {
-  private readonly logger = new Logger('NumberPreparation');
-
+@ScheduledJob({
+  name: 'prepare-order-numbers',
+  cron: '5 * * * *',
+  leaseSeconds: 60,
+  description: `Makes the number counters of today and the ${DAYS_AHEAD} days ahead.`,
+})
+export class NumberPreparation implements OnApplicationBootstrap, RunsJob {
   constructor(
     private readonly generator: IdGenerator,
     @Inject(DataSource) private readonly database: DataSource,
@@ -24,25 +27,22 @@ export class NumberPreparation implements OnApplicationBootstrap {
     await this.prepareComingDays();
   }
 
-  @Cron(CronExpression.EVERY_HOUR)
-  async prepareHourly(): Promise<void> {
-    if (!this.config.roles.includes('scheduler')) return;
-    try {
-      await this.prepareComingDays();
-    } catch (error) {
-      // Not fatal: the first order of the day makes its counter itself.
-      this.logger.error({ err: error, message: 'The coming days have no number counters yet' });
-    }
+  async run({ signal }: JobRun): Promise<void> {
+    await this.prepareComingDays(signal);
   }
 
-  async prepareComingDays(): Promise<void> {
+  /** A counter that is there already is left as it is, so this may be done twice, or by two at once. */
+  private async prepareComingDays(signal?: AbortSignal): Promise<void> {
     const days = (await this.database.query(
       `SELECT to_char((business_now() AT TIME ZONE $1)::date + ahead, 'YYYYMMDD') AS day
        FROM generate_series(0, $2::int) AS ahead`,
       [this.config.businessTimezone, DAYS_AHEAD],
     )) as { day: string }[];
     for (const series of this.generator.series) {
-      for (const { day } of days) await this.generator.prepare(series, day);
+      for (const { day } of days) {
+        signal?.throwIfAborted();
+        await this.generator.prepare(series, day);
+      }
     }
   }
 }

@@ -11,6 +11,8 @@ export interface DaybookConfig {
   readonly roles: readonly ProcessRole[];
   readonly businessTimezone: string;
   readonly orderNumberStrategy: 'sequence' | 'gapless';
+  /** How many days the counters of past days are kept; the numbers themselves stay for ever. */
+  readonly orderNumberRetentionDays: number;
   readonly allocationStrategy: 'fewest-parcels' | 'by-priority';
   /** How long a reservation holds its stock, unless it says otherwise. */
   readonly reservationTtlSeconds: number;
@@ -65,6 +67,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv): DaybookConfig {
     roles: read.roles('DAYBOOK_ROLES'),
     businessTimezone: read.text('BUSINESS_TIMEZONE', 'UTC', isTimezone, 'must be an IANA time zone'),
     orderNumberStrategy: read.choice('ORDER_NUMBER_STRATEGY', 'sequence', ['sequence', 'gapless']),
+    orderNumberRetentionDays: read.integer('ORDER_NUMBER_RETENTION_DAYS', 30, 2, 36_500),
     allocationStrategy: read.choice('ALLOCATION_STRATEGY', 'fewest-parcels', [
       'fewest-parcels',
       'by-priority',
