@@ -24,7 +24,15 @@ let daybook: TestApp;
 let document: OpenAPIObject;
 let client: WireClient;
 
-const known: Known = { sku: [], warehouse: ['main'], order: [], reservation: [], cursor: [], key: [] };
+const known: Known = {
+  sku: [],
+  warehouse: ['main'],
+  order: [],
+  reservation: [],
+  name: ['purge-idempotency-keys', 'purge-job-runs'],
+  cursor: [],
+  key: [],
+};
 
 /** Products with more and with less stock, in two warehouses, and orders that have gone some of their way. */
 async function fillBooks(): Promise<void> {
@@ -175,10 +183,11 @@ describe('thousands of requests made from the OpenAPI document', () => {
   );
 
   it('reach into every operation: some of them succeed, some are refused for what they say', () => {
-    for (const { route } of operationsOf(document)) {
+    for (const { route, operation } of operationsOf(document)) {
+      const saysNothing = (operation.parameters ?? []).length === 0 && operation.requestBody === undefined;
       const answered = [...(statuses.get(route)?.keys() ?? [])];
       const succeeded = answered.some((status) => status < 300);
-      const refused = answered.some((status) => status === 400 || status === 404);
+      const refused = saysNothing || answered.some((status) => status === 400 || status === 404);
       expect({ FUZZ_SEED: SEED, route, succeeded, refused }).toMatchObject({
         succeeded: true,
         refused: true,

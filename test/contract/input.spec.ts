@@ -135,7 +135,7 @@ const BODIES: Readonly<Record<string, BodyTable>> = {
 };
 
 /** What changes something and takes no body. */
-const BODILESS = ['POST /api/v1/reservations/{id}/release'];
+const BODILESS = ['POST /api/v1/reservations/{id}/release', 'POST /api/v1/admin/jobs/{name}/run'];
 
 /** The query of every list. */
 const QUERIES: Readonly<Record<string, Readonly<Record<string, Readonly<Record<string, string>>>>>> = {
@@ -157,10 +157,14 @@ const QUERIES: Readonly<Record<string, Readonly<Record<string, Readonly<Record<s
     cursor: {},
   },
   'GET /api/v1/orders/{id}/audit': { limit: QUERY_LIMIT, cursor: {} },
+  'GET /api/v1/admin/jobs/{name}/runs': { limit: QUERY_LIMIT, cursor: {} },
 };
 
 const fill = (path: string) =>
-  path.replace('{sku}', 'TEA').replace(/(\w+)\/\{id\}/, (_, kind: string) => `${kind}/${made.get(kind)}`);
+  path
+    .replace('{sku}', 'TEA')
+    .replace('{name}', 'purge-idempotency-keys')
+    .replace(/(\w+)\/\{id\}/, (_, kind: string) => `${kind}/${made.get(kind)}`);
 
 function send(
   route: string,
@@ -171,7 +175,7 @@ function send(
     method,
     path: `${fill(path)}${query}`,
     headers: {
-      authorization: `Bearer ${daybook.tokens.operator}`,
+      authorization: `Bearer ${daybook.tokens.admin}`,
       ...(body !== undefined && { 'content-type': 'application/json' }),
       ...headers,
     },
@@ -518,6 +522,8 @@ describe('a path', () => {
     'GET /api/v1/orders/{id}/transitions',
     'GET /api/v1/orders/{id}/audit',
     'PATCH /api/v1/orders/{id}',
+    'GET /api/v1/admin/jobs/{name}/runs',
+    'POST /api/v1/admin/jobs/{name}/run',
   ];
   const replaced = (route: string, value: string) => route.replace(/\{\w+\}/, value);
   const bodyOf = (route: string) => BODIES[route] && JSON.stringify(BODIES[route].valid);
@@ -592,7 +598,8 @@ async function routesWith(header: string): Promise<string[]> {
 }
 
 describe('the Idempotency-Key', () => {
-  const routes = changing.filter(({ route }) => route.startsWith('POST'));
+  // Running a job twice is harmless by itself: the lease lets one at a time.
+  const routes = changing.filter(({ route }) => /^POST (?!\/api\/v1\/admin\/)/.test(route));
 
   it('is tested on every route that has it', async () => {
     expect(routes.map(({ route }) => route).sort()).toEqual(await routesWith('Idempotency-Key'));
@@ -655,7 +662,7 @@ describe('all of this', () => {
   it.each(changing)('started from what $route accepts', async (row) => {
     const { status, text: answer } = await sendWith(row, {});
     expect({ accepted: status === 200 || status === 201, answer }).toEqual({ accepted: true, answer });
-    expect(answer).not.toContain('"error":');
+    expect(answer).not.toContain('"error":{');
   });
 
   it.each(['', '{}', ' {\n} '])('took %j for no body', async (body) => {

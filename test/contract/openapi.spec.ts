@@ -200,7 +200,7 @@ describe('Swagger UI', () => {
     for (const operation of [...making, ...others]) {
       const { method, path, route } = operation;
       const body = prefilledBody(operation);
-      const token = daybook.tokens.operator;
+      const token = daybook.tokens.admin;
       const answer = await request(daybook.origin, method, prefilledPath(operation), {
         token,
         ...(body !== undefined && { body }),

@@ -13,6 +13,8 @@ export interface Known {
   readonly order: string[];
   /** Newest first: they do not last. */
   readonly reservation: string[];
+  /** Of jobs. */
+  readonly name: string[];
   readonly cursor: string[];
   readonly key: string[];
 }
@@ -94,7 +96,7 @@ export class RequestGenerator {
   private path({ path }: Operation): string {
     return path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
       const things = path.includes('/reservations/') ? this.known.reservation : this.known.order;
-      const existing = name === 'sku' ? this.known.sku : things;
+      const existing = name === 'id' ? things : this.known[name as 'sku' | 'name'];
       if (existing.length > 0 && this.random.chance(0.85)) return encodeURIComponent(this.someOf(existing));
       if (this.random.chance(0.1))
         return this.random.pick(['%', '%ff', '%ED%A0%80', 'x'.repeat(600), '%2e%2e', '%00']);

@@ -21,6 +21,7 @@ const GROUPS = [
   ['Orders', 'Place them, read them, move them.'],
   ['Catalogue and stock', 'What can be ordered, and how much of it there is.'],
   ['Audit', 'Who changed what, and when.'],
+  ['Administration', 'What Daybook does by the clock.'],
 ] as const;
 
 /** The OpenAPI document of the running code; `openapi.json` in the project's root is a copy of it. */

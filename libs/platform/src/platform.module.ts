@@ -22,6 +22,10 @@ import { DeclaredJobs } from './jobs/declared-jobs.js';
 import { JobRunPurge } from './jobs/job-run-purge.js';
 import { JobScheduler } from './jobs/job-scheduler.js';
 import { JobStore } from './jobs/job-store.js';
+import { JobsController } from './jobs/jobs.controller.js';
+import { ListJobRunsHandler } from './jobs/list-job-runs.query.js';
+import { ListJobsHandler } from './jobs/list-jobs.query.js';
+import { RunJobHandler } from './jobs/run-job.command.js';
 import { WritePath } from './write-path/write-path.js';
 
 /** What every module stands on. Global: a module of Daybook needs no import to use it. */
@@ -42,7 +46,7 @@ export class PlatformModule {
           retryDelay: 500,
         }),
       ],
-      controllers: [HealthController],
+      controllers: [HealthController, JobsController],
       providers: [
         { provide: CONFIG, useValue: config },
         { provide: APP_GUARD, useClass: AuthGuard },
@@ -58,6 +62,9 @@ export class PlatformModule {
         DeclaredJobs,
         JobStore,
         JobScheduler,
+        ListJobRunsHandler,
+        ListJobsHandler,
+        RunJobHandler,
         IdempotencyKeyPurge,
         JobRunPurge,
       ],
