@@ -135,7 +135,7 @@ const BODIES: Readonly<Record<string, BodyTable>> = {
 };
 
 /** What changes something and takes no body. */
-const BODILESS = ['POST /api/v1/reservations/{id}/release', 'POST /api/v1/admin/jobs/{name}/run'];
+const BODILESS = ['POST /api/v1/admin/jobs/{name}/run', 'POST /api/v1/reservations/{id}/release'];
 
 /** The query of every list. */
 const QUERIES: Readonly<Record<string, Readonly<Record<string, Readonly<Record<string, string>>>>>> = {
