@@ -29,11 +29,19 @@ describe('RATE_LIMIT_PER_MINUTE', () => {
 });
 
 describe('DAYBOOK_ROLES without api', () => {
-  it('leaves the health checks and nothing else', async () => {
+  it('leaves the health checks, the metrics and nothing else', async () => {
     await withServer({ DAYBOOK_ROLES: 'worker,scheduler' }, async ({ origin, tokens }) => {
       expect((await request(origin, 'GET', '/health/live')).status).toBe(200);
       expect((await request(origin, 'GET', '/health/ready')).status).toBe(200);
-      for (const path of ['/api/v1/orders', '/docs', '/openapi.json', '/healthy']) {
+      expect((await request(origin, 'GET', '/metrics?format=text')).status).toBe(200);
+      for (const path of [
+        '/api/v1/orders',
+        '/docs',
+        '/openapi.json',
+        '/healthy',
+        '/metricsx',
+        '/metrics/x',
+      ]) {
         expectProblem(await request(origin, 'GET', path, { token: tokens.admin }), 404, 'not_found');
       }
     });

@@ -15,8 +15,8 @@ export interface NestRoute {
   readonly access: Access | undefined;
 }
 
-// The health checks are outside the base path, so that they outlive its version.
-const UNVERSIONED = /^\/health\//;
+// What operators' tools ask for is outside the base path, so that it outlives its version.
+const UNVERSIONED = /^\/(health\/|metrics$)/;
 
 /** Every route of every controller. */
 export function routesOf({ app }: TestApp): NestRoute[] {

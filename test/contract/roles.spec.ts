@@ -16,6 +16,7 @@ const TABLE = `
 
   GET   /health/live                               200   200   200   200    200      200
   GET   /health/ready                              200   200   200   200    200      200
+  GET   /metrics                                   200   200   200   200    200      200
 
   POST  /api/v1/products                           401   403   403   403    201      201
   GET   /api/v1/products                           401   403   200   200    200      200

@@ -13,9 +13,9 @@ interface Run {
 
 let daybook: TestApp;
 
-// Without a scheduler, so that nothing runs but what the test asks for.
+// Without a scheduler, so that nothing runs but what the test asks for. What fails here, fails on purpose.
 beforeEach(async () => {
-  daybook = await startTestApp({ DAYBOOK_ROLES: 'api' });
+  daybook = await startTestApp({ DAYBOOK_ROLES: 'api', LOG_LEVEL: 'fatal' });
 });
 afterEach(() => daybook.stop());
 

@@ -42,7 +42,7 @@ export async function startFleet(environments: readonly NodeJS.ProcessEnv[]): Pr
     },
     stop: async () => {
       // One that a test has ended already was that test's concern.
-      const running = servers.filter(({ child }) => child.exitCode === null);
+      const running = servers.filter(({ child }) => child.exitCode === null && child.signalCode === null);
       const codes = await Promise.all(running.map((server) => server.end('SIGTERM')));
       await database.drop();
       if (codes.some((code) => code !== 0)) {

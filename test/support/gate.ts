@@ -16,6 +16,8 @@ export interface Gate {
 /** Holds up every DELETE on the table, as a slow disk or a lock would; at most until the statement times out. */
 export async function closeGate(database: TestDatabase, table: string): Promise<Gate> {
   const keeper = new pg.Client({ connectionString: database.url });
+  // A test that fails drops the database under it.
+  keeper.on('error', () => undefined);
   await keeper.connect();
   await keeper.query(`SELECT pg_advisory_lock(${GATE})`);
   await database.query(`

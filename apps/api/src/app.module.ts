@@ -3,13 +3,14 @@ import { ScheduleModule } from '@nestjs/schedule';
 
 import { AuditModule } from '@daybook/audit';
 import { InventoryModule } from '@daybook/inventory';
+import { MetricsModule } from '@daybook/metrics';
 import { OrdersModule } from '@daybook/orders';
 import { type DaybookConfig, PlatformModule } from '@daybook/platform';
 
 import { ReconcileStock } from './doctor/reconcile-stock.job.js';
 
 /** The modules Daybook is made of. A new one is added here and in tsconfig.json, nowhere else. */
-const MODULES = [InventoryModule, OrdersModule, AuditModule];
+const MODULES = [InventoryModule, OrdersModule, AuditModule, MetricsModule];
 
 @Module({})
 export class AppModule {

@@ -30,9 +30,9 @@ export async function createApp(
     { logger: new PinoLogger(createPino(config.logLevel)), abortOnError: false },
   );
   if (developmentToken !== undefined) admitOnlyThisMachine(app);
-  app.setGlobalPrefix('api/v1', { exclude: ['health/live', 'health/ready'] });
+  app.setGlobalPrefix('api/v1', { exclude: ['health/live', 'health/ready', 'metrics'] });
   if (config.roles.includes('api')) serveApiDocs(app, developmentToken);
-  else serveHealthOnly(app);
+  else serveOperatorsOnly(app);
   try {
     await app.init();
   } catch (error) {
@@ -42,13 +42,13 @@ export async function createApp(
   return app;
 }
 
-/** A worker or scheduler answers its health checks and nothing else. */
-function serveHealthOnly(app: NestFastifyApplication): void {
+/** A worker or scheduler answers its health checks, tells its metrics, and nothing else. */
+function serveOperatorsOnly(app: NestFastifyApplication): void {
   app
     .getHttpAdapter()
     .getInstance()
     .addHook('onRequest', (request, _reply, done) => {
-      if (request.url.startsWith('/health/')) done();
+      if (/^\/(health\/|metrics(\?|$))/.test(request.url)) done();
       else done(new NotFound('There is nothing here.'));
     });
 }

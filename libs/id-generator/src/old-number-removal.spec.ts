@@ -1,4 +1,5 @@
 import { dataSourceOptions } from '@daybook/platform';
+import { Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 
 import { createTestDatabase, type TestDatabase } from '../../../test/support/database.js';
@@ -8,6 +9,8 @@ import { GaplessIdGenerator } from './gapless.id-generator.js';
 import type { NumberSeries } from './id-generator.js';
 import { OldNumberRemoval } from './old-number-removal.js';
 import { SequenceIdGenerator } from './sequence.id-generator.js';
+
+const { jest } = import.meta;
 
 const TICKETS: NumberSeries = { name: 'ticket', prefix: 'T', table: 'tickets', column: 'id' };
 const RETURNS: NumberSeries = { name: 'return', prefix: 'R', table: 'returns', column: 'id' };
@@ -97,8 +100,10 @@ describe('the counters of days long past', () => {
     const user = dataSource.createQueryRunner();
     await user.startTransaction();
     await user.query(`SELECT nextval('${used}')`);
+    const told = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
     await runJob(removal('UTC', TICKETS), dataSource);
     expect(await sequences()).toEqual(names(TICKETS, 20300126, 20300128, 20300129, 20300130, 20300131));
+    expect(told.mock.calls).toEqual([[`${used} is in use, and stays for now`]]);
     await user.rollbackTransaction();
     await user.release();
     await runJob(removal('UTC', TICKETS), dataSource);

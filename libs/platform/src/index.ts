@@ -1,4 +1,4 @@
-export { type Access, AuthGuard, declaredAccess, Public, Roles } from './auth/auth.guard.js';
+export { type Access, AuthGuard, declaredAccess, OpenOnLoopback, Public, Roles } from './auth/auth.guard.js';
 export {
   type AuthConfig,
   CONFIG,
@@ -33,6 +33,13 @@ export {
 export { type ProblemDetails, ProblemDetailsFilter, toProblem } from './errors/problem-details.js';
 export { DomainEvent, type EventData, type EventOrigin } from './events/domain-event.js';
 export { type HandlesInTransaction, InTransactionHandler } from './events/in-transaction-handlers.js';
+export {
+  DatabaseGauges,
+  declaredGauges,
+  type Gauge,
+  type GaugeReading,
+  type ReadsGauges,
+} from './gauges/database-gauges.js';
 export { GroupCommit, type GroupCommitLimits, type Outcome } from './group-commit/group-commit.js';
 export { Readiness } from './health/health.controller.js';
 export { Answer, etag } from './http/answer.js';

@@ -19,6 +19,7 @@ import { InputPipe } from './http/input.pipe.js';
 import { IdempotencyKeyPurge } from './idempotency/idempotency-key-purge.js';
 import { IdempotencyStore } from './idempotency/idempotency.js';
 import { DeclaredJobs } from './jobs/declared-jobs.js';
+import { JobGauges } from './jobs/job-gauges.js';
 import { JobRunPurge } from './jobs/job-run-purge.js';
 import { JobScheduler } from './jobs/job-scheduler.js';
 import { JobStore } from './jobs/job-store.js';
@@ -67,6 +68,7 @@ export class PlatformModule {
         RunJobHandler,
         IdempotencyKeyPurge,
         JobRunPurge,
+        JobGauges,
       ],
       exports: [CONFIG, CqrsModule, CursorCodec, Readiness, IdempotencyStore, WritePath, JobScheduler],
     };
