@@ -8,6 +8,7 @@ import { OrdersModule } from '@daybook/orders';
 import { type DaybookConfig, PlatformModule } from '@daybook/platform';
 
 import { ReconcileStock } from './doctor/reconcile-stock.job.js';
+import { StockDriftGauge } from './doctor/stock-drift-gauge.js';
 
 /** The modules Daybook is made of. A new one is added here and in tsconfig.json, nowhere else. */
 const MODULES = [InventoryModule, OrdersModule, AuditModule, MetricsModule];
@@ -18,8 +19,8 @@ export class AppModule {
     return {
       module: AppModule,
       imports: [PlatformModule.forRoot(config), ScheduleModule.forRoot(), ...MODULES],
-      // It reads across the modules, so it belongs to none of them.
-      providers: [ReconcileStock],
+      // They read across the modules, so they belong to none of them.
+      providers: [ReconcileStock, StockDriftGauge],
     };
   }
 }

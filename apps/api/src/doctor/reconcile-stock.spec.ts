@@ -1,6 +1,6 @@
 import { JobScheduler } from '@daybook/platform';
 
-import { startTestApp, type TestApp } from '../../../../test/support/app.js';
+import { request, startTestApp, type TestApp } from '../../../../test/support/app.js';
 
 let daybook: TestApp;
 const warnings: unknown[] = [];
@@ -19,12 +19,20 @@ async function reconcile() {
   return daybook.database.query(`SELECT result, rows::int, error FROM job_runs WHERE id = ${run?.id}`);
 }
 
+/** The gauge as Prometheus sees it; undefined when it is not there. */
+async function drift(): Promise<string | undefined> {
+  const { text } = await request(daybook.origin, 'GET', '/metrics');
+  return /^daybook_stock_drift (\S+)$/m.exec(text)?.[1];
+}
+
 describe('the job reconcile-stock', () => {
   it('finds nothing in books that are in order', async () => {
+    expect(await drift()).toBeUndefined();
     await daybook.createProduct('TEA', 10);
     await daybook.api('POST', '/reservations', { body: { lines: [{ sku: 'TEA', quantity: 2 }] } });
     expect(await reconcile()).toEqual([{ result: 'succeeded', rows: 0, error: null }]);
     expect(warnings).toEqual([]);
+    expect(await drift()).toBe('0');
   });
 
   it('counts the discrepancies, warns of each kind, and corrects nothing', async () => {
@@ -43,5 +51,6 @@ describe('the job reconcile-stock', () => {
       { check: 'reservations/holds-belong', discrepancies: 1 },
     ]);
     expect(await state()).toEqual(before);
+    expect(await drift()).toBe('2');
   });
 });
