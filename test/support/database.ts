@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto';
 
 import pg from 'pg';
 
+import { waitFor } from './wait-for.js';
+
 /** The template of this run; `_of_<process id>` tells later runs whether it is still needed. */
 export function nameTemplate(): string {
   return `template_of_${process.pid}`;
@@ -61,9 +63,20 @@ export async function createTestDatabase(): Promise<TestDatabase> {
     },
     drop: async () => {
       await pool.end();
-      await run(server, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+      await waitFor(`nobody to be in ${name}`, () => isDropped(server, name));
     },
   };
+}
+
+/** False while autovacuum is at work in it: to end that takes a superuser, and it ends soon. */
+async function isDropped(server: string, name: string): Promise<boolean> {
+  try {
+    await run(server, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+    return true;
+  } catch (error) {
+    if ((error as pg.DatabaseError).code !== '42501') throw error;
+    return false;
+  }
 }
 
 async function run(server: string, statement: string): Promise<void> {
