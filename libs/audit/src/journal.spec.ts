@@ -46,6 +46,7 @@ beforeAll(async () => {
   }).compile();
   await module.init();
   pool = module.get(DataSource);
+  await database.query(`SELECT make_partitions('202611')`);
 });
 afterAll(async () => {
   await module.close();
@@ -137,26 +138,48 @@ describe('the journal', () => {
 describe('what is written stays written', () => {
   beforeAll(() => write(boiled('iron', 1)));
 
-  it.each([
-    `UPDATE journal SET actor = 'nobody' WHERE entity_id = 'iron'`,
-    `UPDATE journal SET actor = 'nobody' WHERE false`,
-    `DELETE FROM journal WHERE entity_id = 'iron'`,
-    'DELETE FROM journal WHERE false',
-    'TRUNCATE journal',
-    'TRUNCATE journal CASCADE',
-    `INSERT INTO journal (occurred_at, actor, request_id, type, entity_type, entity_id, version, data)
-     VALUES (now(), 'nobody', 'r', 'kettle.boiled', 'kettle', 'iron', 1, '{}')
-     ON CONFLICT (entity_type, entity_id, version) DO UPDATE SET actor = 'nobody'`,
-    `MERGE INTO journal USING (SELECT 1) AS one ON entity_id = 'iron' WHEN MATCHED THEN DELETE`,
-  ])('against %s', async (statement) => {
-    await expect(database.query(statement)).rejects.toThrow('the journal is append-only');
+  const expectRefused = async (statement: string, reason: string) => {
+    await expect(database.query(statement)).rejects.toThrow(reason);
     expect(await rowsOf('iron')).toMatchObject([{ actor: 'alice', version: 1 }]);
+  };
+
+  describe.each([
+    ['the journal', 'journal'],
+    ['the month it is in', 'journal_202611'],
+  ])('in %s', (_, table) => {
+    it.each([
+      `UPDATE ${table} SET actor = 'nobody' WHERE entity_id = 'iron'`,
+      `UPDATE ${table} SET actor = 'nobody' WHERE false`,
+      `DELETE FROM ${table} WHERE entity_id = 'iron'`,
+      `DELETE FROM ${table} WHERE false`,
+      `TRUNCATE ${table}`,
+      `TRUNCATE ${table} CASCADE`,
+      `MERGE INTO ${table} USING (SELECT 1) AS one ON entity_id = 'iron' WHEN MATCHED THEN DELETE`,
+    ])('against %s', async (statement) => {
+      await expectRefused(statement, 'the journal is append-only');
+    });
+  });
+
+  const nobodys = (table: string, position: number | 'DEFAULT') =>
+    `INSERT INTO ${table} (position, occurred_at, actor, request_id, type, entity_type, entity_id, version, data)
+     VALUES (${position}, '${AT}', 'nobody', 'r', 'kettle.boiled', 'kettle', 'iron', 1, '{}')`;
+
+  it('against an insert that would become an update', async () => {
+    const instead = `ON CONFLICT (entity_type, entity_id, version) DO UPDATE SET actor = 'nobody'`;
+    await expectRefused(`${nobodys('journal', 'DEFAULT')} ${instead}`, 'no unique or exclusion constraint');
+    await expectRefused(`${nobodys('journal_202611', 'DEFAULT')} ${instead}`, 'written as a whole');
   });
 
   it('also against a made-up position', async () => {
-    const forged = `INSERT INTO journal (position, occurred_at, actor, request_id, type, entity_type, entity_id, data)
-      VALUES (1, now(), 'nobody', 'r', 't', 'kettle', 'iron', '{}')`;
-    await expect(database.query(forged)).rejects.toThrow('position');
+    await expectRefused(nobodys('journal', 1), 'position');
+    const overriding = nobodys('journal_202611', 1).replace('VALUES', 'OVERRIDING SYSTEM VALUE VALUES');
+    await expectRefused(overriding, 'the journal is written as a whole, not by the month');
+  });
+
+  it('also in a month that was detached', async () => {
+    await database.query(`SELECT make_partitions('202501')`);
+    await database.query('ALTER TABLE journal DETACH PARTITION journal_202501');
+    await expectRefused('DELETE FROM journal_202501', 'the journal is append-only');
   });
 });
 
@@ -192,7 +215,7 @@ describe('the write path', () => {
       await manager.query(`INSERT INTO settings VALUES ('steel', 'changed')`);
       return { outcomes: [new Answer(200, '{}')], events: [boiled('steel', 1)] };
     });
-    await expect(commits.submit(command('alice'))).rejects.toThrow('journal_by_entity');
+    await expect(commits.submit(command('alice'))).rejects.toThrow('journal_202611_by_entity');
     expect(await database.query(`SELECT 1 FROM settings WHERE name = 'steel'`)).toEqual([]);
   });
 });

@@ -2,8 +2,10 @@ import { type Damage, describeChecks, useBooks } from '../../../../test/support/
 import { JOURNAL_CHECKS } from './journal-checks.js';
 
 const books = useBooks();
-const { order, number, reservation } = books;
+const { day, order, number, reservation } = books;
 const withoutTrigger = (sql: string) => `ALTER TABLE journal DISABLE TRIGGER journal_is_append_only; ${sql}`;
+/** The index of the month that the journal's rows of these books are in. */
+const withoutIndex = () => `DROP INDEX journal_${day().slice(0, 6)}_by_entity;`;
 const entry = (entityType: string, id: string, version: number, from: string, to: string) =>
   `INSERT INTO journal (occurred_at, actor, request_id, type, entity_type, entity_id, version, data) VALUES
    (now(), 'nobody', 'none', '${entityType}.made_up', '${entityType}', '${id}', ${version},
@@ -24,7 +26,7 @@ const DAMAGES: readonly Damage[] = [
     check: 'journal/versions',
     what: 'a change with two rows, and an order without any',
     sql: () =>
-      withoutTrigger(`DROP INDEX journal_by_entity; DELETE FROM journal WHERE entity_id = '${number(1)}';
+      withoutTrigger(`${withoutIndex()} DELETE FROM journal WHERE entity_id = '${number(1)}';
                       ${entry('order', number(3), 2, 'pending', 'cancelled')}`),
     says: () => [
       `order ${number(1)} is at version 1 and has 0 rows for 0 versions from 0 to 0`,
@@ -82,7 +84,7 @@ const DAMAGES: readonly Damage[] = [
     check: 'journal/edges',
     what: 'a reservation that was extended after its end',
     sql: () =>
-      withoutTrigger(`DROP INDEX journal_by_entity; UPDATE journal SET version = 5 - version WHERE entity_id = '${reservation('consumed')}'
+      withoutTrigger(`${withoutIndex()} UPDATE journal SET version = 5 - version WHERE entity_id = '${reservation('consumed')}'
                       AND version > 1`),
     says: () => [
       `version 3 of reservation ${reservation('consumed')} starts from active, the one before ended as consumed`,

@@ -7,6 +7,7 @@ import {
   isLockTimeout,
   isPoolTimeout,
   isTransactionConflict,
+  rowWithoutPartition,
   sqlState,
   violatesUnique,
 } from './database-errors.js';
@@ -21,6 +22,10 @@ beforeAll(async () => {
     'CREATE TABLE seats (number integer PRIMARY KEY, guest text UNIQUE, taken integer DEFAULT 0)',
   );
   await database.query(`INSERT INTO seats VALUES (1, 'alice'), (2, 'bob')`);
+  await database.query(`
+    CREATE TABLE visits (at timestamptz, guest text CONSTRAINT visits_have_a_guest CHECK (guest <> ''), UNIQUE (guest, at))
+      PARTITION BY RANGE (at);
+    CREATE TABLE visits_203001 PARTITION OF visits FOR VALUES FROM ('2030-01-01Z') TO ('2030-02-01Z')`);
   pool = await new DataSource(dataSourceOptions(database.url, 4)).initialize();
 });
 afterAll(async () => {
@@ -41,7 +46,7 @@ const traitsOf = (error: unknown) =>
 
 describe.each<[kind: string, run: (manager: EntityManager, sql: string) => Promise<unknown>]>([
   ['a plain statement', (manager, sql) => manager.query(sql)],
-  ['a prepared statement', (manager, sql) => prepared(manager, `test/${sql}`, sql, [])],
+  ['a prepared statement', (manager, sql) => prepared(manager, `test/${sql}`.slice(0, 63), sql, [])],
 ])('an error of %s', (_, run) => {
   const fail = (sql: string) => failureOf(inTransaction(pool, (manager) => run(manager, sql)));
 
@@ -51,6 +56,40 @@ describe.each<[kind: string, run: (manager: EntityManager, sql: string) => Promi
     expect(violatesUnique(error, 'seats_pkey')).toBe(true);
     expect(violatesUnique(error, 'seats_guest_key')).toBe(false);
     expect(traitsOf(error)).toEqual([]);
+  });
+
+  it('for a unique violation in a month names the constraint of the whole table', async () => {
+    const visit = `INSERT INTO visits VALUES ('2030-01-05Z', 'alice'), ('2030-01-05Z', 'alice')`;
+    const error = await fail(visit);
+    expect(error).toMatchObject({ message: expect.stringContaining('"visits_203001_guest_at_key"') });
+    expect(violatesUnique(error, 'visits_guest_at_key')).toBe(true);
+    expect(violatesUnique(error, 'visits_at_key')).toBe(false);
+    expect(rowWithoutPartition(error)).toBeUndefined();
+  });
+
+  it('for a row whose month does not exist tells which row that is', async () => {
+    const sql = `INSERT INTO visits VALUES ('2030-02-01T00:00:00.123Z', ') = (')`;
+    // Not by inTransaction, which would make that month.
+    const error = await failureOf(pool.transaction((manager) => run(manager, sql)));
+    expect(rowWithoutPartition(error)).toEqual({ table: 'visits', key: '2030-02-01 00:00:00.123+00' });
+    expect(violatesUnique(error, 'visits_guest_at_key')).toBe(false);
+    expect(traitsOf(error)).toEqual([]);
+  });
+
+  it.each([
+    ['a check that has a name', `INSERT INTO visits VALUES ('2030-01-05Z', '')`],
+    [
+      'a month that a row does not belong to',
+      `INSERT INTO visits_203001 VALUES ('2031-01-05Z', '(at) = (1)')`,
+    ],
+    [
+      'an error that only looks like one',
+      `DO $$ BEGIN RAISE check_violation USING DETAIL = '(at) = (1)'; END $$`,
+    ],
+  ])('for %s is told apart from a month that does not exist', async (_, sql) => {
+    const error = await fail(sql);
+    expect(sqlState(error)).toBe('23514');
+    expect(rowWithoutPartition(error)).toBeUndefined();
   });
 
   it('for another violation of a constraint is no unique violation', async () => {

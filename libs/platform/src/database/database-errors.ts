@@ -4,10 +4,12 @@ import {
   QueryRunnerProviderAlreadyReleasedError,
 } from 'typeorm';
 
-/** The SQLSTATE and constraint of a database error, as the driver reports them. */
+/** The SQLSTATE of a database error and what it is about, as the driver reports them. */
 interface DriverError {
   readonly code?: string;
   readonly constraint?: string;
+  readonly table?: string;
+  readonly detail?: string;
 }
 
 /** The driver's own error: TypeORM wraps what its `query()` throws, prepared statements throw it as it is. */
@@ -22,9 +24,29 @@ export function sqlState(error: unknown): string | undefined {
   return code !== undefined && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
 }
 
-/** True for a unique violation (23505) of the named constraint or index. */
+/**
+ * True for a unique violation (23505) of the named constraint or index. Of a table that is split into months, each
+ * month has its own, with the month behind the table's name: `orders_202611_pkey` is `orders_pkey`.
+ */
 export function violatesUnique(error: unknown, constraint: string): boolean {
-  return sqlState(error) === '23505' && driverError(error).constraint === constraint;
+  if (sqlState(error) !== '23505') return false;
+  return driverError(error).constraint?.replace(/_\d{6}_/, '_') === constraint;
+}
+
+/** A row that belongs to a month whose partitions do not exist. */
+export interface RowWithoutPartition {
+  readonly table: string;
+  /** The value that tells its month, as PostgreSQL writes it. */
+  readonly key: string;
+}
+
+/** The row that found no partition, if that is what went wrong. */
+export function rowWithoutPartition(error: unknown): RowWithoutPartition | undefined {
+  // PostgreSQL reports it as a check that was violated and has no name; the texts depend on the server's language.
+  if (sqlState(error) !== '23514') return undefined;
+  const { table, constraint, detail } = driverError(error);
+  const key = /^[^(]*\([^()]+\) = \((.+)\)/.exec(detail ?? '')?.[1];
+  return table === undefined || constraint !== undefined || key === undefined ? undefined : { table, key };
 }
 
 /** Deadlock and serialization failures: the transaction was rolled back and may simply run again. */

@@ -4,7 +4,7 @@ import { createTestDatabase, type TestDatabase } from '../../../../test/support/
 import { waitFor } from '../../../../test/support/wait-for.js';
 import { dataSourceOptions } from './data-source-options.js';
 import { isConnectionLost, isPoolTimeout, violatesUnique } from './database-errors.js';
-import { CommitOutcomeUnknown, inTransaction, prepared, together } from './transaction.js';
+import { CommitOutcomeUnknown, inTransaction, prepared, RetryTransaction, together } from './transaction.js';
 
 let database: TestDatabase;
 let pool: DataSource;
@@ -14,6 +14,10 @@ beforeAll(async () => {
   await database.query('CREATE TABLE notes (text text PRIMARY KEY)');
   await database.query('CREATE TABLE judged (text text)');
   await database.query('CREATE TABLE held_up (text text)');
+  await database.query(`
+    CREATE TABLE visits (at timestamptz PRIMARY KEY) PARTITION BY RANGE (at);
+    CREATE TABLE unknown_visits (at timestamptz PRIMARY KEY) PARTITION BY RANGE (at);
+    INSERT INTO partitioned_tables (name, key) VALUES ('visits', 'time')`);
   // These speak up only at COMMIT: one refuses, the other waits at a gate.
   await database.query(`
     CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql
@@ -129,6 +133,40 @@ describe('a transaction', () => {
       expect(isPoolTimeout(failure)).toBe(true);
     });
     expect(await notes()).toEqual([]);
+    await expectPoolToWork();
+  });
+});
+
+describe('a row that is the first of its month', () => {
+  const visit = (statement: (manager: Manager) => Promise<unknown>) =>
+    inTransaction(pool, async (manager) => {
+      await manager.query(ADD, ['a']);
+      await statement(manager);
+    });
+
+  it.each<[kind: string, at: string, run: (manager: Manager, sql: string) => Promise<unknown>]>([
+    ['a plain statement', '2030-01-01Z', (manager, sql) => manager.query(sql)],
+    ['a prepared statement', '2030-02-01Z', (manager, sql) => prepared(manager, `test/${sql}`, sql, [])],
+    [
+      'a statement of several under way',
+      '2030-03-01Z',
+      (manager, sql) => together(manager.query(sql), manager.query(ADD, ['b'])),
+    ],
+  ])('of %s rolls the transaction back and makes its month: a new one finds it', async (_, at, run) => {
+    const insert = (manager: Manager) => run(manager, `INSERT INTO visits VALUES ('${at}')`);
+    expect(await failureOf(visit(insert))).toBeInstanceOf(RetryTransaction);
+    expect(await notes()).toEqual([]);
+    await visit(insert);
+    expect(await notes()).toContain('a');
+    expect(await database.query(`SELECT FROM visits WHERE at = '${at}'`)).toHaveLength(1);
+  });
+
+  it('in a table that nobody makes months for is an error that names the table', async () => {
+    const failure = await failureOf(
+      visit((manager) => manager.query(`INSERT INTO unknown_visits VALUES ('2030-01-01Z')`)),
+    );
+    expect(failure).not.toBeInstanceOf(RetryTransaction);
+    expect(failure).toMatchObject({ message: 'table unknown_visits is not among partitioned_tables' });
     await expectPoolToWork();
   });
 });

@@ -5,7 +5,7 @@ import {
   QueryRunnerAlreadyReleasedError,
 } from 'typeorm';
 
-import { isConnectionLost, sqlState } from './database-errors.js';
+import { isConnectionLost, rowWithoutPartition, sqlState } from './database-errors.js';
 
 /** The connection broke while COMMIT was under way: the transaction may or may not have happened. */
 export class CommitOutcomeUnknown extends Error {
@@ -30,11 +30,24 @@ export class RetryTransaction extends Error {
  * Runs `work` in one READ COMMITTED transaction. Everything that writes takes the given EntityManager as an argument,
  * so that nothing can slip out of the transaction unseen.
  * @throws {CommitOutcomeUnknown} when the connection broke during COMMIT; any other error means: rolled back.
+ * @throws {RetryTransaction} also when a row was the first of its month: a new transaction finds its partitions made
  */
 export async function inTransaction<T>(
   database: DataSource,
   work: (manager: EntityManager) => Promise<T>,
 ): Promise<T> {
+  try {
+    return await runOnce(database, work);
+  } catch (error) {
+    const row = rowWithoutPartition(error);
+    if (row === undefined) throw error;
+    // Behind the rollback, on a transaction of its own: inside the other one it would keep everybody else waiting.
+    await database.query('SELECT make_partitions(month_of_row($1, $2))', [row.table, row.key]);
+    throw new RetryTransaction(`The month of a row in ${row.table} has only just been made`, error);
+  }
+}
+
+async function runOnce<T>(database: DataSource, work: (manager: EntityManager) => Promise<T>): Promise<T> {
   const runner = database.createQueryRunner();
   try {
     await runner.startTransaction();
