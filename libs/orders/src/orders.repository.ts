@@ -58,11 +58,12 @@ const READ_ALLOCATIONS = `
   WHERE allocation.order_id = ANY($1::bigint[])
   ORDER BY allocation.order_id, allocation.line_no, warehouse.priority, warehouse.id`;
 
-// Guarded by the version that was read under lock: a row that is not met means the lock did not hold.
+// Guarded by the version that was read under lock: a row that is not met means the lock did not hold. The ids are named
+// a second time because from a join alone the planner cannot tell which months it can leave out.
 const UPDATE_STATUSES = `
   UPDATE orders SET status = change.status, version = change.version, updated_at = $5
   FROM unnest($1::bigint[], ${textsIn('$2')}, $3::int[], $4::int[]) AS change (id, status, version, previous)
-  WHERE orders.id = change.id AND orders.version = change.previous
+  WHERE orders.id = change.id AND orders.version = change.previous AND orders.id = ANY($1::bigint[])
   RETURNING 1`;
 
 const REPLACE_ALLOCATIONS = `
