@@ -27,6 +27,8 @@ import { JobsController } from './jobs/jobs.controller.js';
 import { ListJobRunsHandler } from './jobs/list-job-runs.query.js';
 import { ListJobsHandler } from './jobs/list-jobs.query.js';
 import { RunJobHandler } from './jobs/run-job.command.js';
+import { PartitionPreparation } from './partitions/partition-preparation.js';
+import { PartitionStore } from './partitions/partition-store.js';
 import { WritePath } from './write-path/write-path.js';
 
 /** What every module stands on. Global: a module of Daybook needs no import to use it. */
@@ -69,6 +71,8 @@ export class PlatformModule {
         IdempotencyKeyPurge,
         JobRunPurge,
         JobGauges,
+        PartitionStore,
+        PartitionPreparation,
       ],
       exports: [CONFIG, CqrsModule, CursorCodec, Readiness, IdempotencyStore, WritePath, JobScheduler],
     };

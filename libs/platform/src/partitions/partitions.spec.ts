@@ -2,8 +2,11 @@ import { DataSource } from 'typeorm';
 
 import { createTestDatabase, type TestDatabase } from '../../../../test/support/database.js';
 import { withHeldLocks } from '../../../../test/support/held-locks.js';
+import { loadConfig } from '../config/config.js';
 import { dataSourceOptions } from '../database/data-source-options.js';
 import { inTransaction } from '../database/transaction.js';
+import { PartitionPreparation } from './partition-preparation.js';
+import { PartitionStore } from './partition-store.js';
 
 const MAKERS = 24;
 
@@ -150,5 +153,27 @@ describe('making a month', () => {
   it('refuses a name that is taken by a table of its own, instead of taking it for the month', async () => {
     await database.query('CREATE TABLE tickets_203105 (id bigint)');
     await expect(make('203105')).rejects.toThrow('relation "tickets_203105" already exists');
+  });
+});
+
+describe('the preparation', () => {
+  const prepare = (timezone: string) => {
+    const config = { ...loadConfig({}), businessTimezone: timezone };
+    return new PartitionPreparation(pool, new PartitionStore(pool, config)).onApplicationBootstrap();
+  };
+  const monthsFrom = async (first: string) =>
+    one<string[]>(`(SELECT array_agg(right(relname, 6) ORDER BY relname) FROM pg_class
+      WHERE relname ~ '^orders_\\d{6}$' AND relname >= 'orders_${first}')`);
+
+  it.each([
+    ['UTC', '2040-01-31T23:59:00Z', ['204001', '204002', '204003']],
+    ['Pacific/Kiritimati', '2041-11-30T11:00:00Z', ['204112', '204201', '204202']],
+    ['America/Los_Angeles', '2043-02-01T07:00:00Z', ['204301', '204302', '204303']],
+  ])('in %s at %s makes the months of the business %j', async (timezone, time, months) => {
+    await database.shiftTime(`${Date.parse(time) - Date.now()} milliseconds`);
+    await prepare(timezone);
+    expect(await monthsFrom(months[0] as string)).toEqual(months);
+    await prepare(timezone);
+    expect(await monthsFrom(months[0] as string)).toEqual(months);
   });
 });
