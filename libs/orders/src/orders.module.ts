@@ -3,10 +3,12 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 
 import { IdGenerator, IdGeneratorModule } from '@daybook/id-generator';
 import { InventoryModule } from '@daybook/inventory';
+import { PartitionRetention } from '@daybook/platform';
 
 import { ChangeOrderStatusHandler } from './change-order-status/change-order-status.command.js';
 import { GetOrderHandler } from './get-order/get-order.query.js';
 import { ListOrdersHandler } from './list-orders/list-orders.query.js';
+import { CLAIMING_STATUSES } from './order-status.js';
 import { Order, ORDER_SERIES } from './order.entity.js';
 import { OrdersController } from './orders.controller.js';
 import { OrdersRepository } from './orders.repository.js';
@@ -28,7 +30,12 @@ import { RequeueStuckOrders } from './requeue-stuck-orders/requeue-stuck-orders.
   ],
 })
 export class OrdersModule {
-  constructor(idGenerator: IdGenerator) {
+  constructor(idGenerator: IdGenerator, retention: PartitionRetention) {
     idGenerator.register(ORDER_SERIES);
+    retention.keepMonthsWith({
+      table: 'orders',
+      condition: `status = ANY ('{${CLAIMING_STATUSES.join()}}')`,
+      description: 'orders that claim stock',
+    });
   }
 }

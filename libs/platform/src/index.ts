@@ -96,6 +96,8 @@ export { JobRun, LeaseLost } from './jobs/job-run.js';
 export { JobScheduler } from './jobs/job-scheduler.js';
 export { type JobDeclaration, type RunsJob, ScheduledJob } from './jobs/scheduled-job.js';
 export { createPino, PinoLogger } from './logging/pino-logger.js';
+export { DetachInterrupted, MonthsLeft, PartitionRetention } from './partitions/partition-retention.js';
+export { DETACHED_UNTIL, type RowsInUse } from './partitions/partition-store.js';
 export { PlatformModule } from './platform.module.js';
 export {
   IllegalTransition,

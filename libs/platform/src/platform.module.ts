@@ -28,6 +28,7 @@ import { ListJobRunsHandler } from './jobs/list-job-runs.query.js';
 import { ListJobsHandler } from './jobs/list-jobs.query.js';
 import { RunJobHandler } from './jobs/run-job.command.js';
 import { PartitionPreparation } from './partitions/partition-preparation.js';
+import { PartitionRetention } from './partitions/partition-retention.js';
 import { PartitionStore } from './partitions/partition-store.js';
 import { WritePath } from './write-path/write-path.js';
 
@@ -73,8 +74,18 @@ export class PlatformModule {
         JobGauges,
         PartitionStore,
         PartitionPreparation,
+        PartitionRetention,
       ],
-      exports: [CONFIG, CqrsModule, CursorCodec, Readiness, IdempotencyStore, WritePath, JobScheduler],
+      exports: [
+        CONFIG,
+        CqrsModule,
+        CursorCodec,
+        Readiness,
+        IdempotencyStore,
+        WritePath,
+        JobScheduler,
+        PartitionRetention,
+      ],
     };
   }
 }

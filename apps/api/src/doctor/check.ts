@@ -1,3 +1,5 @@
+import { DETACHED_UNTIL } from '@daybook/platform';
+
 /** One promise about the data as a whole, and the query that finds where it is broken. */
 export interface Check {
   /** Subject and promise, such as `stock/allocated`. */
@@ -29,6 +31,22 @@ export function dayOf(id: string): string {
 /** SQL for the number within its day. */
 export function countOf(id: string): string {
   return `(${id} % ${NUMBERS_PER_DAY})`;
+}
+
+/** SQL for the month, YYYYMM, of a stored order number. */
+export function monthOf(id: string): string {
+  return `(${id} / ${NUMBERS_PER_DAY * 100n})::text`;
+}
+
+/**
+ * SQL that is true for a month whose orders were detached: rows that refer to them may be left, and are in order. A
+ * month that is attached was detached never, or came back.
+ */
+export function isDetached(month: string): string {
+  return `(${month} ~ '^\\d{6}$' AND ${month} <= (SELECT value FROM settings WHERE name = '${DETACHED_UNTIL}')
+    AND ${month} <> ALL (ARRAY(
+      SELECT right(relname, 6) FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
+      WHERE inhparent = 'orders'::regclass AND NOT inhdetachpending))) IS TRUE`;
 }
 
 /** SQL for the public form of a stored order number, as the journal and the answers have it: 20261120-00001. */

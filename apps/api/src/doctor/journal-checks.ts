@@ -2,7 +2,7 @@ import { reservationStatusMachine } from '@daybook/inventory';
 import { orderStatusMachine } from '@daybook/orders';
 import type { StateMachine } from '@daybook/platform';
 
-import { type Check, shown } from './check.js';
+import { type Check, isDetached, shown } from './check.js';
 
 /** What has a life of statuses and a version for each change of it, by its name in the journal. */
 const ENTITIES = `
@@ -16,6 +16,12 @@ const ENTRIES = `
     CASE type WHEN 'reservation.extended' THEN 'active' ELSE data -> 'before' ->> 'status' END AS before,
     CASE type WHEN 'reservation.extended' THEN 'active' ELSE data -> 'after' ->> 'status' END AS after
   FROM journal WHERE entity_type IN ('order', 'reservation')`;
+
+/** SQL for the month, YYYYMM, in which a life began: an order's id begins with it, a reservation's with its time. */
+const BEGAN = `
+  CASE entity_type WHEN 'order' THEN left(entity_id, 6)
+    ELSE to_char(to_timestamp(('x' || lpad(replace(left(entity_id, 13), '-', ''), 16, '0'))::bit(64)::bigint / 1000.0)
+      AT TIME ZONE 'UTC', 'YYYYMM') END`;
 
 /** `order.placed pending`: how a life begins, and `order pending > cancelled`: how it may go on. */
 const BEGINNINGS = [
@@ -46,7 +52,8 @@ export const JOURNAL_CHECKS: readonly Check[] = [
       SELECT format('%s %s is at version %s and has %s rows for %s versions from %s to %s', entity_type, entity_id,
         version, coalesce(rows, 0), coalesce(versions, 0), coalesce(first, 0), coalesce(last, 0)) AS discrepancy
       FROM (${ENTITIES}) AS entity LEFT JOIN entries USING (entity_type, entity_id)
-      WHERE (rows, versions, first, last) IS DISTINCT FROM (version, version, 1, version)`,
+      WHERE (rows, versions, first, last) IS DISTINCT FROM (version, version, 1, version)
+        AND NOT ${isDetached(BEGAN)}`,
   },
   {
     name: 'journal/last-status',
@@ -60,7 +67,7 @@ export const JOURNAL_CHECKS: readonly Check[] = [
         SELECT DISTINCT ON (entity_type, entity_id) entity_type, entity_id, after
         FROM (${ENTRIES}) AS entry ORDER BY entity_type, entity_id, version DESC) AS last
         USING (entity_type, entity_id)
-      WHERE after IS DISTINCT FROM status`,
+      WHERE after IS DISTINCT FROM status AND NOT (after IS NULL AND ${isDetached(BEGAN)})`,
   },
   {
     name: 'journal/edges',
@@ -70,19 +77,22 @@ export const JOURNAL_CHECKS: readonly Check[] = [
       'Somebody wrote to the journal or moved the order by hand: find out who did, by actor and request_id.',
     sql: `
       WITH steps AS (
-        SELECT *, lag(after) OVER (PARTITION BY entity_type, entity_id ORDER BY version) AS previous
-        FROM (${ENTRIES}) AS entry)
+        SELECT *, lag(after) OVER life AS previous,
+          -- What was before it was detached, as the order was.
+          version > 1 AND lag(version) OVER life IS NULL AND ${isDetached(BEGAN)} AS is_torn_off
+        FROM (${ENTRIES}) AS entry
+        WINDOW life AS (PARTITION BY entity_type, entity_id ORDER BY version))
       SELECT CASE
         WHEN version = 1
           THEN format('%s %s begins with %s as %s', entity_type, entity_id, type, coalesce(after, '(nothing)'))
-        WHEN before IS DISTINCT FROM previous
+        WHEN before IS DISTINCT FROM previous AND NOT is_torn_off
           THEN format('version %s of %s %s starts from %s, the one before ended as %s', version, entity_type, entity_id,
             coalesce(before, '(nothing)'), coalesce(previous, '(nothing)'))
         ELSE format('version %s of %s %s goes from %s to %s', version, entity_type, entity_id, before,
           coalesce(after, '(nothing)')) END AS discrepancy
       FROM steps
       WHERE CASE WHEN version = 1 THEN type || ' ' || after = ANY($1::text[]) IS NOT TRUE
-        ELSE before IS DISTINCT FROM previous
+        ELSE before IS DISTINCT FROM previous AND NOT is_torn_off
           OR entity_type || ' ' || before || ' > ' || after = ANY($2::text[]) IS NOT TRUE END`,
     values: () => [BEGINNINGS, EDGES],
   },
@@ -103,7 +113,8 @@ export const JOURNAL_CHECKS: readonly Check[] = [
           coalesce(entry.version::text, '(none)'), entity_type, entity_id, entity.version) END AS discrepancy
       FROM entries entry LEFT JOIN (${ENTITIES}) AS entity USING (entity_type, entity_id)
       WHERE (entry.version BETWEEN 1 AND entity.version) IS NOT TRUE
-        AND NOT (entity.version IS NULL AND entity_type = 'reservation' AND last = ANY($1::text[]))`,
+        AND NOT (entity.version IS NULL AND entity_type = 'reservation' AND last = ANY($1::text[]))
+        AND NOT (entity.version IS NULL AND ${isDetached(BEGAN)})`,
     values: () => [ENDS_OF_RESERVATIONS],
   },
 ];

@@ -1,4 +1,4 @@
-import { type Check, countOf, dayOf, shown, shownTime } from './check.js';
+import { type Check, countOf, dayOf, isDetached, monthOf, shown, shownTime } from './check.js';
 
 export const ORDER_CHECKS: readonly Check[] = [
   {
@@ -45,6 +45,7 @@ export const ORDER_CHECKS: readonly Check[] = [
     sql: `
       SELECT format('line %s of order %s: there is no such order', line_no, ${shown('order_id')}) AS discrepancy
       FROM order_lines line WHERE NOT EXISTS (SELECT FROM orders WHERE orders.id = line.order_id)
+        AND NOT ${isDetached(monthOf('line.order_id'))}
       UNION ALL
       SELECT format('line %s of order %s: there is no product %s', line_no, ${shown('order_id')}, product_id)
       FROM order_lines line WHERE NOT EXISTS (SELECT FROM products WHERE products.id = line.product_id)`,
@@ -59,6 +60,7 @@ export const ORDER_CHECKS: readonly Check[] = [
       FROM order_allocations allocation
       WHERE NOT EXISTS (SELECT FROM order_lines line WHERE line.order_id = allocation.order_id
         AND line.line_no = allocation.line_no)
+        AND NOT ${isDetached(monthOf('allocation.order_id'))}
       UNION ALL
       SELECT format('allocation for line %s of order %s: there is no warehouse %s', line_no, ${shown('order_id')},
         warehouse_id)
@@ -77,7 +79,7 @@ export const ORDER_CHECKS: readonly Check[] = [
         SELECT order_id, line_no, line.quantity, coalesce(sum(allocation.quantity), 0) AS allocated
         FROM order_lines line LEFT JOIN order_allocations allocation USING (order_id, line_no)
         GROUP BY order_id, line_no, line.quantity) AS line
-      WHERE quantity <> allocated`,
+      WHERE quantity <> allocated AND NOT ${isDetached(monthOf('order_id'))}`,
   },
   {
     name: 'orders/total',
@@ -106,7 +108,7 @@ export const ORDER_CHECKS: readonly Check[] = [
       FROM (SELECT * FROM orders WHERE client_order_id IS NOT NULL) AS placed
       FULL JOIN client_order_ids named ON named.customer_id = placed.customer_id
         AND named.client_order_id = placed.client_order_id AND named.order_id = placed.id
-      WHERE placed.id IS NULL OR named.order_id IS NULL`,
+      WHERE placed.id IS NULL AND NOT ${isDetached(monthOf('named.order_id'))} OR named.order_id IS NULL`,
   },
 ];
 
@@ -130,7 +132,8 @@ export const IDEMPOTENCY_CHECKS: readonly Check[] = [
       SELECT format('key %s of %s was answered with order %s: there is no such order', key, caller,
         coalesce(number, '(none)')) AS discrepancy
       FROM (${ANSWERED_ORDERS}) AS answered
-      WHERE NOT EXISTS (SELECT FROM orders WHERE ${shown('orders.id')} = answered.number)`,
+      WHERE NOT EXISTS (SELECT FROM orders WHERE ${shown('orders.id')} = answered.number)
+        AND NOT ${isDetached('left(answered.number, 6)')}`,
   },
   {
     name: 'idempotency/one-order-per-key',

@@ -42,8 +42,8 @@ export class ListEntityEventsHandler implements IQueryHandler<ListEntityEvents> 
       limit + 1,
       earliest(entityId),
     ])) as (Omit<JournalEntryResponse, 'occurredAt'> & { occurredAt: Date })[];
-    // Whatever exists was once placed or created, and that is in its journal.
-    if (rows.length === 0 && cursor === undefined)
+    // Whatever exists was once placed or created, and that is in its journal: unless it is so old that both are detached.
+    if (cursor === undefined && rows[0]?.version !== 1)
       throw new NotFound(`There is no ${entityType} ${entityId}.`);
     const entries = rows.map((row) => ({ ...row, occurredAt: row.occurredAt.toISOString() }));
     return toPage(entries, limit, (last) => this.cursors.encode(list, [last.version as number]));

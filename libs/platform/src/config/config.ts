@@ -22,6 +22,8 @@ export interface DaybookConfig {
   readonly orderStuckAfterSeconds: number;
   readonly orderStuckAction: 'requeue' | 'fail';
   readonly auth: AuthConfig;
+  /** Whole months of orders and journal to keep behind the current one; absent: all of them. */
+  readonly retentionMonths?: number;
   /** Requests per caller and minute; absent: no limit. */
   readonly rateLimitPerMinute?: number;
   readonly logLevel: LogLevel;
@@ -85,6 +87,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv): DaybookConfig {
       ...defined('issuer', read.optional('AUTH_ISSUER', isNotEmpty, 'must not be empty')),
       ...defined('audience', read.optional('AUTH_AUDIENCE', isNotEmpty, 'must not be empty')),
     },
+    ...defined('retentionMonths', read.optionalInteger('RETENTION_MONTHS', 2, 1_200)),
     ...defined('rateLimitPerMinute', read.optionalInteger('RATE_LIMIT_PER_MINUTE', 1, 1_000_000_000)),
     logLevel: read.choice('LOG_LEVEL', 'info', LOG_LEVELS),
     ...defined('loadDemoData', read.optionalBoolean('LOAD_DEMO_DATA')),
