@@ -189,7 +189,7 @@ describe('the doctor', () => {
       'orders/client-order-ids',
       `cart-4 of alice leads to order ${april}, which is not called so`,
     ]);
-    const [, ...nowhere] = found.find(([check]) => check === 'journal/orders-exist') as string[];
+    const [, ...nowhere] = found.find(([check]) => check === 'journal/entities-exist') as string[];
     expect(nowhere.map((example) => example.slice(-14))).toEqual([april, '20300510-00077']);
   });
 
@@ -201,7 +201,7 @@ describe('the doctor', () => {
     expect(found.find(([check]) => check === 'orders/lines-belong')).toContainEqual(
       `line 1 of order ${open}: there is no such order`,
     );
-    expect(found.find(([check]) => check === 'journal/orders-exist')).toContainEqual(
+    expect(found.find(([check]) => check === 'journal/entities-exist')).toContainEqual(
       expect.stringMatching(`^row \\d+ \\(order.placed\\): there is no order ${open}$`),
     );
   });
@@ -212,7 +212,7 @@ describe('the doctor', () => {
     await detach();
     await daybook.database.query('DROP TABLE orders_203004');
     expect((await findings()).map(([check]) => check)).toEqual(
-      expect.arrayContaining(['orders/lines-belong', 'orders/client-order-ids', 'journal/orders-exist']),
+      expect.arrayContaining(['orders/lines-belong', 'orders/client-order-ids', 'journal/entities-exist']),
     );
   });
 
