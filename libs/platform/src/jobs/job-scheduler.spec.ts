@@ -455,6 +455,42 @@ function runByHand(scheduler: JobScheduler) {
   return scheduler.runNow('rake-leaves', 'admin-1');
 }
 
+describe('the ends of all runs', () => {
+  const ends = () => database.query('SELECT succeeded, failed, abandoned FROM jobs');
+
+  it('are counted by how they ended, for as long as the job exists', async () => {
+    jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
+    const [first, second] = [await startProcess(), await startProcess()];
+    await (
+      await runByHand(first)
+    )?.ended;
+    rake = () => Promise.reject(new Error('The rake is broken'));
+    await (
+      await runByHand(first)
+    )?.ended;
+    expect(await ends()).toEqual([{ succeeded: '1', failed: '1', abandoned: '0' }]);
+    const { begun, goOn } = heldUpJob();
+    await runByHand(first);
+    await begun;
+    await makeItBe(START + 2 * MINUTE_MS);
+    rake = async () => undefined;
+    await (
+      await runByHand(second)
+    )?.ended;
+    expect(await ends()).toEqual([{ succeeded: '2', failed: '1', abandoned: '1' }]);
+    goOn();
+    await first.drain();
+    expect(await ends()).toEqual([{ succeeded: '2', failed: '1', abandoned: '1' }]);
+    const sweep = heldUpJob();
+    await runByHand(second);
+    await sweep.begun;
+    const drained = second.drain();
+    sweep.goOn();
+    await drained;
+    expect(await ends()).toEqual([{ succeeded: '2', failed: '1', abandoned: '2' }]);
+  });
+});
+
 describe('an outage of the database', () => {
   it('costs one line in the log, and the tick is run when it is over', async () => {
     const proxy = await TcpProxy.before(database.url);
