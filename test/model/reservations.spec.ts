@@ -10,7 +10,7 @@ import { Product } from './product.js';
  * MODEL_SEED=<number> makes the same sequences again, MODEL_RUNS=<number> more of them.
  */
 const SEED = Number(process.env['MODEL_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
-const RUNS = Number(process.env['MODEL_RUNS'] ?? 30);
+const RUNS = Number(process.env['MODEL_RUNS'] ?? 15);
 const MOST_COMMANDS = 120;
 
 const PRICES = { TEA: 1000, CUP: 250, POT: 4999 };
