@@ -11,7 +11,7 @@ import {
   together,
 } from '@daybook/platform';
 
-import { holdsOf, type Reservation } from './reservation.js';
+import { type Hold, holdsOf, type Reservation } from './reservation.js';
 import { StockRepository } from './stock.repository.js';
 
 const COLUMNS = `id, customer_id AS "customerId", status, lines, expires_at AS "expiresAt", order_id AS "orderId",
@@ -93,23 +93,12 @@ export class ReservationsRepository {
   }
 
   /**
-   * Locks reservations that are overdue by the database clock, those due first first, and the stock they still hold.
-   * Those that somebody else has locked are left out.
+   * Locks reservations that are overdue by the database clock, those due first first. Those that somebody else has locked
+   * are left out.
    * @param withinSeconds only those that were due at most this long ago
    */
-  async lockOverdue(limit: number, withinSeconds: number, manager: EntityManager): Promise<Reservation[]> {
-    const values = [limit, withinSeconds];
-    const overdue = await prepared<Reservation>(manager, 'reservations/lock-overdue', LOCK_OVERDUE, values);
-    if (overdue.length === 0) return [];
-    // Not the products of their lines: whoever ran short of one may have ended that hold long ago.
-    const held = await prepared<{ product_id: number }>(
-      manager,
-      'reservations/held-products',
-      HELD_PRODUCTS,
-      [idColumn(overdue)],
-    );
-    await this.stock.lock(new Set(held.map(({ product_id }) => product_id)), manager);
-    return overdue;
+  lockOverdue(limit: number, withinSeconds: number, manager: EntityManager): Promise<Reservation[]> {
+    return prepared(manager, 'reservations/lock-overdue', LOCK_OVERDUE, [limit, withinSeconds]);
   }
 
   async insert(reservations: readonly Reservation[], manager: EntityManager): Promise<void> {
@@ -153,17 +142,24 @@ export class ReservationsRepository {
     );
   }
 
-  /** As {@link end} for overdue ones, and gives back the stock that was still held: some of it may be back already. */
+  /** Writes down that overdue reservations have expired. What they held is given back by {@link giveBack}. */
   async expire(expired: readonly Reservation[], manager: EntityManager): Promise<void> {
+    if (expired.length > 0) await this.update(expired, manager);
+  }
+
+  /** Locks the stock that expired reservations still hold, and gives it back; some of it may be back already. */
+  async giveBack(expired: readonly Reservation[], manager: EntityManager): Promise<void> {
     if (expired.length === 0) return;
-    const holds = prepared<{ productId: number; warehouseId: number; quantity: number }>(
+    const ids = [idColumn(expired)];
+    const held = await prepared<{ product_id: number }>(
       manager,
-      'reservations/end-holds',
-      END_HOLDS,
-      [idColumn(expired)],
+      'reservations/held-products',
+      HELD_PRODUCTS,
+      ids,
     );
-    await together(this.update(expired, manager), holds);
-    const freed = (await holds).map((hold) => ({ ...hold, reservedDelta: -hold.quantity }));
+    await this.stock.lock(new Set(held.map(({ product_id }) => product_id)), manager);
+    const ended = await prepared<Hold>(manager, 'reservations/end-holds', END_HOLDS, ids);
+    const freed = ended.map((hold) => ({ ...hold, reservedDelta: -hold.quantity }));
     await this.stock.applyChanges(freed, manager);
   }
 

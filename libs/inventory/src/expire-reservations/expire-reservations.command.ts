@@ -44,7 +44,6 @@ export class ExpireReservationsHandler implements ICommandHandler<ExpireReservat
       const now = await businessNow(manager);
       const expired = overdue.map((reservation) => asOf(now, reservation));
       await this.reservations.expire(expired, manager);
-      await beforeCommit?.(manager, expired.length);
       const events = expired.map(
         ({ id, version, status, expiresAt }) =>
           new ReservationExpired(id, version, now.toISOString(), context, {
@@ -52,7 +51,11 @@ export class ExpireReservationsHandler implements ICommandHandler<ExpireReservat
             after: { status },
           }),
       );
-      return { result: expired.length, events };
+      const finish = async () => {
+        await this.reservations.giveBack(expired, manager);
+        await beforeCommit?.(manager, expired.length);
+      };
+      return { result: expired.length, events, finish };
     });
   }
 }

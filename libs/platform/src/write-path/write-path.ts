@@ -84,13 +84,19 @@ export class WritePath {
   /**
    * What Daybook changes by itself, in a transaction of its own under the same rules: in-transaction handlers take part,
    * and the events go on the EventBus after the commit. It is not run again when it fails; whoever calls it will.
+   * @param write `finish` runs last, behind the handlers: for what others wait for while it is locked
    */
   async change<T>(
-    write: (manager: EntityManager) => Promise<{ result: T; events: readonly DomainEvent[] }>,
+    write: (manager: EntityManager) => Promise<{
+      result: T;
+      events: readonly DomainEvent[];
+      finish?: () => Promise<void>;
+    }>,
   ): Promise<T> {
     const { result, events } = await inTransaction(this.database, async (manager) => {
       const written = await write(manager);
       await this.inTransactionEvents.dispatch(written.events, manager);
+      await written.finish?.();
       return written;
     });
     for (const event of events) this.eventBus.publish(event);
