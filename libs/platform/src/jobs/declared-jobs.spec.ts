@@ -1,4 +1,4 @@
-import { Injectable, type Type } from '@nestjs/common';
+import { Injectable, Scope, type Type } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
 import fc from 'fast-check';
@@ -27,6 +27,12 @@ function job(declaration: Partial<JobDeclaration> = {}): Type {
 @Injectable()
 @ScheduledJob(GOOD)
 class Idler {}
+
+@Injectable({ scope: Scope.REQUEST })
+@ScheduledJob(GOOD)
+class Visitor implements RunsJob {
+  async run(): Promise<void> {}
+}
 
 /** What is found in a module with these providers, as Nest makes it. */
 async function startWith(providers: readonly Type[], businessTimezone = 'UTC'): Promise<DeclaredJobs> {
@@ -69,6 +75,7 @@ describe('the jobs of all modules', () => {
     ['with a lease that is no number', 'needs a lease of 30 to 3600', [job({ leaseSeconds: NaN })]],
     ['that say nothing of themselves', 'needs a description', [job({ description: ' ' })]],
     ['that do nothing', 'needs a method run', [Idler]],
+    ['that come and go with requests', 'needs a provider that lives as long', [Visitor]],
   ])('stop the start when there are some %s', async (_, complaint, providers) => {
     const start = startWith(providers);
     await expect(start).rejects.toThrow(BadJobDeclaration);

@@ -50,10 +50,15 @@ export class DeclaredJobs implements OnModuleInit {
   }
 
   onModuleInit(): void {
-    const jobs = this.discovery.getProviders().flatMap(({ metatype, instance }) => {
-      if (typeof metatype !== 'function' || !instance) return [];
+    const jobs = this.discovery.getProviders().flatMap((provider) => {
+      const { metatype, instance } = provider;
+      if (typeof metatype !== 'function') return [];
       const declaration = this.reflector.get<JobDeclaration | undefined>(JOB, metatype as Type);
-      return declaration ? [checked(declaration, instance as object, this.config.businessTimezone)] : [];
+      if (declaration === undefined) return [];
+      // What is made for each request anew is only an empty shell when the clock strikes.
+      if (!provider.isDependencyTreeStatic())
+        throw new BadJobDeclaration(declaration.name, 'needs a provider that lives as long as the server');
+      return [checked(declaration, instance as object, this.config.businessTimezone)];
     });
     jobs.sort((a, b) => (a.name < b.name ? -1 : 1));
     for (const [index, { name }] of jobs.entries())

@@ -44,7 +44,7 @@ export class JobRun {
 
   /**
    * Renews the lease; the last statement of a transaction that the job opens by itself. A process that was paused and
-   * does not know that it has been succeeded fails here, and its transaction with it.
+   * does not know that it has been overtaken fails here, and its transaction with it.
    * @param rows what the transaction has touched, for the record of the run
    * @throws {LeaseLost}
    */

@@ -92,7 +92,7 @@ export class JobScheduler implements OnApplicationBootstrap {
   private async look(): Promise<void> {
     for (const state of await this.store.read(this.jobs.names)) {
       for (const run of this.underWay.keys())
-        if (isSucceeded(run.lease, state)) run.abort(new LeaseLost(run.lease));
+        if (isOvertaken(run.lease, state)) run.abort(new LeaseLost(run.lease));
       const job = this.jobs.find(state.name);
       const isMine = this.config.roles.includes('scheduler') && isDue(state);
       if (job !== undefined && isMine) await this.claim(job, state);
@@ -157,7 +157,7 @@ function isHeld({ leaseUntil, now }: JobState): boolean {
 }
 
 /** Somebody else has claimed the job since. */
-function isSucceeded(lease: Lease, { name, fence }: JobState): boolean {
+function isOvertaken(lease: Lease, { name, fence }: JobState): boolean {
   return lease.job === name && BigInt(fence) > BigInt(lease.fence);
 }
 
@@ -166,6 +166,7 @@ async function outcomeOf(runner: RunsJob, run: JobRun): Promise<{ end: RunEnd; e
     run.signal.throwIfAborted();
     await runner.run(run);
   } catch (error) {
+    // Of a run that was asked to end, this is how it ended.
     if (!run.signal.aborted) return { end: 'failed', error };
   }
   // Only the job could tell whether it was done when it was asked to end. Doing it once more is always safe.

@@ -3,6 +3,13 @@ import { DataSource, type EntityManager } from 'typeorm';
 
 import { prepared } from '../database/transaction.js';
 
+export interface JobToRegister {
+  readonly name: string;
+  readonly cron: string;
+  readonly leaseSeconds: number;
+  nextTickAfter(time: Date): Date;
+}
+
 /** What the database says of a job, as far as it decides who may run it. */
 export interface JobState {
   readonly name: string;
@@ -94,14 +101,7 @@ export class JobStore {
   constructor(@Inject(DataSource) private readonly database: DataSource) {}
 
   /** Makes the rows of jobs that are new, and takes over what their declarations have changed. */
-  async register(
-    jobs: readonly {
-      readonly name: string;
-      readonly cron: string;
-      readonly leaseSeconds: number;
-      nextTickAfter(time: Date): Date;
-    }[],
-  ): Promise<void> {
+  async register(jobs: readonly JobToRegister[]): Promise<void> {
     const [{ now }] = (await this.database.query('SELECT business_now() AS now')) as [{ now: Date }];
     const columns = [
       jobs.map(({ name }) => name),
@@ -138,7 +138,7 @@ export class JobStore {
     return { job: seen.name, fence: row.fence, runId: row.id, leaseSeconds: claim.leaseSeconds };
   }
 
-  /** Ends the run; false when it had been succeeded before, and nothing was changed. */
+  /** Ends the run; false when it was overtaken before, and nothing was changed. */
   async finish({ job, fence }: Lease, end: RunEnd, error: string | null): Promise<boolean> {
     const [rows] = (await this.database.query(FINISH, [job, fence, end, error])) as [unknown[]];
     return rows.length > 0;
