@@ -45,7 +45,7 @@ export function examine(
   return database.transaction('REPEATABLE READ', async (manager) => {
     await manager.query('SET TRANSACTION READ ONLY');
     // A large book takes its time; nobody waits for this connection.
-    await manager.query('SET LOCAL statement_timeout = 0');
+    await manager.query('SET LOCAL statement_timeout = 0; SET LOCAL enable_seqscan = on');
     return runChecks(manager, settings, scope);
   });
 }

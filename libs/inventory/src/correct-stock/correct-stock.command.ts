@@ -83,7 +83,9 @@ export class CorrectStockHandler implements ICommandHandler<CorrectStock> {
     return this.writePath.change(async (manager) => {
       await waitForTurn(manager);
       const drifts = await find(manager);
-      await manager.query('SET LOCAL statement_timeout TO DEFAULT; SET LOCAL lock_timeout TO DEFAULT');
+      await manager.query(
+        'SET LOCAL statement_timeout TO DEFAULT; SET LOCAL lock_timeout TO DEFAULT; SET LOCAL enable_seqscan TO DEFAULT',
+      );
       const decisions = await this.decide(drifts, manager);
       const corrections = decisions.filter(isCorrection).filter(changesAnything);
       const left = decisions.flatMap((decision) => (isCorrection(decision) ? [] : [decision]));
@@ -140,7 +142,9 @@ export class CorrectStockHandler implements ICommandHandler<CorrectStock> {
 
 /** One at a time, from the moment it looks for differences until it has corrected them; and as long as looking takes. */
 async function waitForTurn(manager: EntityManager): Promise<void> {
-  await manager.query('SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0');
+  await manager.query(
+    'SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SET LOCAL enable_seqscan = on',
+  );
   await manager.query('SELECT pg_advisory_xact_lock($1)', [CORRECTION_LOCK]);
 }
 

@@ -15,6 +15,9 @@ export function dataSourceOptions(url: string, poolSize: number): PostgresOption
       lock_timeout: 5_000,
       idle_in_transaction_session_timeout: 30_000,
       keepAlive: true,
+      // A prepared statement may be planned while its tables are empty, and a plan that reads whole tables would stay in
+      // use while they grow (docs/adr/0011). Whoever means to read all of a table allows it for the transaction.
+      options: '-c enable_seqscan=off',
       // Statements issued together travel together, see `together`.
       pipeline: true,
     },
