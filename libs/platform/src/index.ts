@@ -10,6 +10,8 @@ export {
   type LogLevel,
   type ProcessRole,
 } from './config/config.js';
+export type { TracingConfig } from './config/tracing-config.js';
+export { BoundedReads, QueryTooBroad } from './database/bounded-reads.js';
 export { numberColumn, textColumn, textsIn } from './database/columns.js';
 export { dataSourceOptions } from './database/data-source-options.js';
 export { isLockTimeout, violatesUnique } from './database/database-errors.js';
@@ -17,7 +19,8 @@ export { migrate } from './database/migrations.js';
 export { businessNow } from './database/business-time.js';
 export { projectRoot } from './database/project-root.js';
 export { readSetting } from './database/settings.js';
-export { inTransaction, prepared, RetryTransaction, together } from './database/transaction.js';
+export { StatementValues } from './database/statement-values.js';
+export { inTransaction, prepared, read, RetryTransaction, together } from './database/transaction.js';
 export { EmbeddedPostgresError } from './embedded-postgres/embedded-postgres.errors.js';
 export { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres/embedded-postgres.js';
 export {
@@ -26,7 +29,9 @@ export {
   type FieldError,
   Forbidden,
   NotFound,
+  OutcomeUnknown,
   Overloaded,
+  Unauthenticated,
   ValidationFailed,
   VersionConflict,
 } from './errors/domain-error.js';
@@ -40,17 +45,25 @@ export {
   type GaugeReading,
   type ReadsGauges,
 } from './gauges/database-gauges.js';
-export { GroupCommit, type GroupCommitLimits, type Outcome } from './group-commit/group-commit.js';
+export { declaredSection, MetricsSection, type ReadsMetricsSection } from './gauges/metrics-sections.js';
+export {
+  GroupCommit,
+  type GroupCommitLimits,
+  type GroupCommitObserver,
+  type Outcome,
+} from './group-commit/group-commit.js';
 export { Readiness } from './health/health.controller.js';
 export { Answer, etag } from './http/answer.js';
 export {
   ApiConflicts,
   ApiCreated,
   ApiErrors,
+  ApiFiles,
   ApiIdempotent,
   ApiIfMatch,
   ApiPage,
   ApiReplayable,
+  ApiTooBroad,
   ApiVersioned,
   ProblemDocument,
 } from './http/api-docs.js';
@@ -58,22 +71,30 @@ export { CursorCodec } from './http/cursor.js';
 export {
   Cents,
   Choice,
+  Choices,
   Currency,
   CursorField,
   Flag,
+  Instant,
+  isPosition,
   Items,
   Limit,
   NonZero,
+  Position,
   Quantity,
   Sku,
   Text,
+  Texts,
   TtlSeconds,
   UuidField,
   WarehouseCode,
   Whole,
+  WholeText,
 } from './http/fields.js';
 export { InputPipe, parseInput } from './http/input.pipe.js';
 export { NoBody } from './http/no-body.js';
+export { OptionalBody } from './http/optional-body.js';
+export { KeepRawBody, rawBodyOf } from './http/raw-body.js';
 export { linkNextPage, type Page, toPage } from './http/page.js';
 export {
   Context,
@@ -85,7 +106,9 @@ export {
   ROLES,
   systemContext,
 } from './http/request-context.js';
+export { Life, type RequestLife } from './http/request-life.js';
 export { ServerAdapter } from './http/server-adapter.js';
+export { type StreamedFile, StreamedAnswers } from './http/streamed-answers.js';
 export {
   canonicalJson,
   fingerprint,
@@ -104,4 +127,16 @@ export {
   StateMachine,
   type StateMachineDefinition,
 } from './state-machine/state-machine.js';
+export { traceRequests } from './tracing/request-spans.js';
+export {
+  enableTracing,
+  inSpan,
+  isTracing,
+  outsideTraces,
+  type SpanOptions,
+  startSpan,
+  traceHeaders,
+  type TraceHeaders,
+  type TraceSpan,
+} from './tracing/tracing.js';
 export { type WriteBatch, type WriteCommand, WritePath, type Written } from './write-path/write-path.js';

@@ -8,6 +8,7 @@ import { AuthGuard } from './auth/auth.guard.js';
 import { RateLimiter } from './auth/rate-limiter.js';
 import { TokenVerifier } from './auth/token-verifier.js';
 import { CONFIG, type DaybookConfig } from './config/config.js';
+import { BoundedReads } from './database/bounded-reads.js';
 import { dataSourceOptions } from './database/data-source-options.js';
 import { migrate } from './database/migrations.js';
 import { readSetting } from './database/settings.js';
@@ -16,6 +17,7 @@ import { InTransactionEvents } from './events/in-transaction-handlers.js';
 import { HealthController, Readiness } from './health/health.controller.js';
 import { CursorCodec } from './http/cursor.js';
 import { InputPipe } from './http/input.pipe.js';
+import { StreamedAnswers } from './http/streamed-answers.js';
 import { IdempotencyKeyPurge } from './idempotency/idempotency-key-purge.js';
 import { IdempotencyStore } from './idempotency/idempotency.js';
 import { DeclaredJobs } from './jobs/declared-jobs.js';
@@ -57,6 +59,8 @@ export class PlatformModule {
         { provide: APP_FILTER, useClass: ProblemDetailsFilter },
         { provide: APP_PIPE, useClass: InputPipe },
         { provide: CursorCodec, useFactory: prepareDatabase, inject: [DataSource] },
+        { provide: StreamedAnswers, useFactory: () => new StreamedAnswers() },
+        BoundedReads,
         TokenVerifier,
         RateLimiter,
         Readiness,
@@ -78,9 +82,11 @@ export class PlatformModule {
       ],
       exports: [
         CONFIG,
+        BoundedReads,
         CqrsModule,
         CursorCodec,
         Readiness,
+        StreamedAnswers,
         IdempotencyStore,
         WritePath,
         JobScheduler,

@@ -60,7 +60,11 @@ describe('a token signed with the shared secret', () => {
 
   it('speaks for its subject, with the roles that Daybook knows', async () => {
     const token = await sign({ roles: ['operator', 'emperor', 'customer'] });
-    expect(await verifier.verify(token)).toEqual({ subject: 'alice', roles: ['customer', 'operator'] });
+    expect(await verifier.verify(token)).toEqual({
+      subject: 'alice',
+      roles: ['customer', 'operator'],
+      expiresAt: Infinity,
+    });
   });
 
   it.each<[what: string, roles: unknown]>([
@@ -70,7 +74,7 @@ describe('a token signed with the shared secret', () => {
     ['nested lists', [['admin']]],
     ['only strangers', ['root', 7, null]],
   ])('has no role when its roles are %s', async (_, roles) => {
-    expect(await verifier.verify(await sign({ roles }))).toEqual({ subject: 'alice', roles: [] });
+    expect(await verifier.verify(await sign({ roles }))).toMatchObject({ subject: 'alice', roles: [] });
   });
 
   it.each<[what: string, claims: Claims]>([
@@ -85,6 +89,13 @@ describe('a token signed with the shared secret', () => {
     ['has a subject that is not well-formed text', { sub: 'a\ud800' }],
   ])('is refused when it %s', async (_, claims) => {
     await expectRefused(verifier, await sign(claims));
+  });
+
+  it('tells when it expires, also when it is asked for again', async () => {
+    const exp = NOW_SECONDS + 60;
+    const token = await sign({ exp });
+    for (let times = 0; times < 2; times += 1)
+      expect(await verifier.verify(token)).toMatchObject({ expiresAt: exp * 1000 });
   });
 
   it('is told apart from others when it has expired, so that the client knows to renew it', async () => {
@@ -278,7 +289,7 @@ describe('a token signed with a key of the key server', () => {
     const pair = await generateKeyPair(alg, { extractable: true });
     await keyServer.publish({ mine: pair });
     const token = await signWith(pair, 'mine', { roles: ['operator'] }, alg);
-    expect(await verifier.verify(token)).toEqual({ subject: 'alice', roles: ['operator'] });
+    expect(await verifier.verify(token)).toMatchObject({ subject: 'alice', roles: ['operator'] });
   });
 
   it('makes the keys be fetched once for many tokens', async () => {

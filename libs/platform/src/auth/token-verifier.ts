@@ -10,6 +10,8 @@ import { ROLES, type Role } from '../http/request-context.js';
 export interface Caller {
   readonly subject: string;
   readonly roles: readonly Role[];
+  /** When the token expires, in milliseconds since 1970; Infinity if it never does. */
+  readonly expiresAt: number;
 }
 
 const SYMMETRIC = ['HS256'];
@@ -37,7 +39,7 @@ export class TokenVerifier {
   private async verifyNew(token: string): Promise<Caller> {
     const payload = await this.check(token).catch(refuse);
     const caller = toCaller(payload);
-    const leftMs = payload.exp === undefined ? MAXIMUM_CACHE_MS : payload.exp * 1000 - Date.now();
+    const leftMs = caller.expiresAt - Date.now();
     if (leftMs > 0) this.verified.set(token, caller, { ttl: Math.min(leftMs, MAXIMUM_CACHE_MS) });
     return caller;
   }
@@ -75,7 +77,7 @@ function refuse(error: unknown): never {
   throw error;
 }
 
-function toCaller({ sub, roles }: JWTPayload): Caller {
+function toCaller({ sub, roles, exp }: JWTPayload): Caller {
   if (
     typeof sub !== 'string' ||
     sub === '' ||
@@ -86,5 +88,6 @@ function toCaller({ sub, roles }: JWTPayload): Caller {
     throw new Unauthenticated('The token has no usable subject (sub).');
   }
   const claimed: unknown[] = Array.isArray(roles) ? roles : [];
-  return { subject: sub, roles: ROLES.filter((role) => claimed.includes(role)) };
+  const expiresAt = exp === undefined ? Infinity : exp * 1000;
+  return { subject: sub, roles: ROLES.filter((role) => claimed.includes(role)), expiresAt };
 }

@@ -39,6 +39,8 @@ describe('without any variable', () => {
   it('Daybook runs alone: all roles, on this machine only, with a database of its own', () => {
     expect(loadConfig({})).toEqual({
       databasePoolSize: 20,
+      listPoolSize: 5,
+      listTimeBudgetMs: 1_000,
       port: 3000,
       host: '127.0.0.1',
       roles: ['api', 'worker', 'scheduler'],
@@ -50,6 +52,19 @@ describe('without any variable', () => {
       reservationRetentionDays: 30,
       orderStuckAfterSeconds: 3600,
       orderStuckAction: 'requeue',
+      processing: {
+        workerCount: 10,
+        timeLimitSeconds: 30,
+        attempts: 3,
+        retryDelaySeconds: 1,
+        leaseSeconds: 10,
+        graceSeconds: 10,
+        agingSeconds: 60,
+        processor: 'simulated',
+        simulatedFailurePercent: 0,
+        callbackTimeoutSeconds: 1800,
+      },
+      reportIntervalSeconds: 60,
       auth: {},
       logLevel: 'info',
     } satisfies DaybookConfig);
@@ -76,6 +91,8 @@ describe('a variable with a good value', () => {
     ['DATABASE_URL', 'postgresql://db/daybook', { databaseUrl: 'postgresql://db/daybook' }],
     ['DATABASE_POOL_SIZE', '4', { databasePoolSize: 4 }],
     ['DATABASE_POOL_SIZE', '500', { databasePoolSize: 500 }],
+    ['LIST_POOL_SIZE', '1', { listPoolSize: 1 }],
+    ['LIST_TIME_BUDGET_MS', '60000', { listTimeBudgetMs: 60_000 }],
     ['PORT', '0', { port: 0 }],
     ['PORT', '65535', { port: 65535 }],
     ['PORT', ' 8080 ', { port: 8080 }],
@@ -112,6 +129,8 @@ describe('a variable with a bad value', () => {
   it.each<[name: string, ...values: string[]]>([
     ['DATABASE_URL', 'mysql://db/daybook', 'db:5432', 'daybook'],
     ['DATABASE_POOL_SIZE', '3', '501', '-20', '2.5', 'many', '1e2', '0x10'],
+    ['LIST_POOL_SIZE', '0', '101'],
+    ['LIST_TIME_BUDGET_MS', '49', '60001'],
     ['PORT', '65536', '-1', '80a', 'http'],
     ['HOST', 'not a host', '-x', 'a_b', '1.2.3.4/8', 'http://localhost'],
     ['DAYBOOK_ROLES', 'apis', 'api,', ',', 'api worker', 'API'],
@@ -198,6 +217,26 @@ describe('a secret in a file', () => {
       ]);
     },
   );
+});
+
+describe('an order that has got stuck', () => {
+  it.each([
+    { ORDER_STUCK_AFTER_SECONDS: '60', ORDER_PROCESS_TIMEOUT_SECONDS: '60' },
+    {
+      ORDER_STUCK_AFTER_SECONDS: '1830',
+      ORDER_PROCESSOR: 'http',
+      ORDER_PROCESSOR_URL: 'https://fulfilment.example/orders',
+      ORDER_PROCESSOR_SECRET: SECRET,
+    },
+  ])('is not one whose attempt still has time: %o', (environment) => {
+    expect(problemsOf(environment)).toEqual([
+      expect.stringMatching(/^ORDER_STUCK_AFTER_SECONDS must be more than \d+, what an attempt may take$/),
+    ]);
+    const { ORDER_STUCK_AFTER_SECONDS: seconds } = environment;
+    expect(problemsOf({ ...environment, ORDER_STUCK_AFTER_SECONDS: String(Number(seconds) + 1) })).toEqual(
+      [],
+    );
+  });
 });
 
 describe('who may be let in', () => {

@@ -1,11 +1,18 @@
-import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
+
+import { defined, EnvironmentReader, isHttpUrl, isLongEnough } from './environment-reader.js';
+import { type ProcessingConfig, readProcessingConfig } from './processing-config.js';
+import { readTracingConfig, type TracingConfig } from './tracing-config.js';
 
 /** Everything an operator can set, read once at start. Durations are integers with the unit in the name. */
 export interface DaybookConfig {
   /** Absent: Daybook runs a PostgreSQL of its own. */
   readonly databaseUrl?: string;
   readonly databasePoolSize: number;
+  /** Connections of their own for lists, exports and feeds. */
+  readonly listPoolSize: number;
+  /** How long one statement of a list may take before it is given up. */
+  readonly listTimeBudgetMs: number;
   readonly port: number;
   readonly host: string;
   readonly roles: readonly ProcessRole[];
@@ -16,16 +23,21 @@ export interface DaybookConfig {
   readonly allocationStrategy: 'fewest-parcels' | 'by-priority';
   /** How long a reservation holds its stock, unless it says otherwise. */
   readonly reservationTtlSeconds: number;
-  /** Reservations that ended longer ago than this are deleted. */
+  /** Reservations that were made longer ago than this and have ended are deleted. */
   readonly reservationRetentionDays: number;
   /** An order that has been processing for longer has got stuck. */
   readonly orderStuckAfterSeconds: number;
   readonly orderStuckAction: 'requeue' | 'fail';
+  readonly processing: ProcessingConfig;
+  /** How often the periodic report is made. */
+  readonly reportIntervalSeconds: number;
   readonly auth: AuthConfig;
   /** Whole months of orders and journal to keep behind the current one; absent: all of them. */
   readonly retentionMonths?: number;
   /** Requests per caller and minute; absent: no limit. */
   readonly rateLimitPerMinute?: number;
+  /** Absent: nothing is traced. */
+  readonly tracing?: TracingConfig;
   readonly logLevel: LogLevel;
   /** Undefined: only on an empty embedded database. */
   readonly loadDemoData?: boolean;
@@ -64,9 +76,11 @@ export function loadConfig(environment: NodeJS.ProcessEnv): DaybookConfig {
   const config: DaybookConfig = {
     ...defined('databaseUrl', read.secret('DATABASE_URL', isPostgresUrl, 'must be a postgres:// URL')),
     databasePoolSize: read.integer('DATABASE_POOL_SIZE', 20, 4, 500),
+    listPoolSize: read.integer('LIST_POOL_SIZE', 5, 1, 100),
+    listTimeBudgetMs: read.integer('LIST_TIME_BUDGET_MS', 1_000, 50, 60_000),
     port: read.integer('PORT', 3000, 0, 65535),
     host: read.text('HOST', '127.0.0.1', isHost, 'must be an IP address or a host name'),
-    roles: read.roles('DAYBOOK_ROLES'),
+    roles: read.choices('DAYBOOK_ROLES', PROCESS_ROLES),
     businessTimezone: read.text('BUSINESS_TIMEZONE', 'UTC', isTimezone, 'must be an IANA time zone'),
     orderNumberStrategy: read.choice('ORDER_NUMBER_STRATEGY', 'sequence', ['sequence', 'gapless']),
     orderNumberRetentionDays: read.integer('ORDER_NUMBER_RETENTION_DAYS', 30, 2, 36_500),
@@ -78,6 +92,8 @@ export function loadConfig(environment: NodeJS.ProcessEnv): DaybookConfig {
     reservationRetentionDays: read.integer('RESERVATION_RETENTION_DAYS', 30, 2, 36_500),
     orderStuckAfterSeconds: read.integer('ORDER_STUCK_AFTER_SECONDS', 3600, 60, 2_592_000),
     orderStuckAction: read.choice('ORDER_STUCK_ACTION', 'requeue', ['requeue', 'fail']),
+    processing: readProcessingConfig(read),
+    reportIntervalSeconds: read.integer('REPORT_INTERVAL_SECONDS', 60, 1, 86_400),
     auth: {
       ...defined(
         'jwtSecret',
@@ -89,10 +105,12 @@ export function loadConfig(environment: NodeJS.ProcessEnv): DaybookConfig {
     },
     ...defined('retentionMonths', read.optionalInteger('RETENTION_MONTHS', 2, 1_200)),
     ...defined('rateLimitPerMinute', read.optionalInteger('RATE_LIMIT_PER_MINUTE', 1, 1_000_000_000)),
+    ...defined('tracing', readTracingConfig(read)),
     logLevel: read.choice('LOG_LEVEL', 'info', LOG_LEVELS),
     ...defined('loadDemoData', read.optionalBoolean('LOAD_DEMO_DATA')),
   };
   checkAuth(config, read.problems);
+  checkStuck(config, read.problems);
   if (read.problems.length > 0) throw new InvalidConfiguration(read.problems);
   return config;
 }
@@ -106,6 +124,14 @@ export function hasAuthConfiguration(auth: AuthConfig): boolean {
   return auth.jwtSecret !== undefined || auth.jwksUrl !== undefined;
 }
 
+/** Else the job that looks for stuck orders would take them from workers that are still at it. */
+function checkStuck({ orderStuckAfterSeconds, processing }: DaybookConfig, problems: string[]): void {
+  const { processor, timeLimitSeconds, callbackTimeoutSeconds } = processing;
+  const longest = timeLimitSeconds + (processor === 'http' ? callbackTimeoutSeconds : 0);
+  if (orderStuckAfterSeconds <= longest)
+    problems.push(`ORDER_STUCK_AFTER_SECONDS must be more than ${longest}, what an attempt may take`);
+}
+
 function checkAuth(config: DaybookConfig, problems: string[]): void {
   if (config.auth.jwtSecret !== undefined && config.auth.jwksUrl !== undefined) {
     problems.push('AUTH_JWT_SECRET and AUTH_JWKS_URL exclude each other: set one of them');
@@ -115,82 +141,8 @@ function checkAuth(config: DaybookConfig, problems: string[]): void {
   }
 }
 
-/** Reads variables one by one and collects what is wrong with them. An empty value counts as absent. */
-class EnvironmentReader {
-  readonly problems: string[] = [];
-
-  constructor(private readonly environment: NodeJS.ProcessEnv) {}
-
-  optional(name: string, accepts: (value: string) => boolean, complaint: string): string | undefined {
-    const value = this.environment[name]?.trim();
-    if (value === undefined || value === '') return undefined;
-    if (!accepts(value)) this.problems.push(`${name} ${complaint}`);
-    return value;
-  }
-
-  text(name: string, fallback: string, accepts: (value: string) => boolean, complaint: string): string {
-    return this.optional(name, accepts, complaint) ?? fallback;
-  }
-
-  secret(name: string, accepts: (value: string) => boolean, complaint: string): string | undefined {
-    const path = this.environment[`${name}_FILE`];
-    if (path === undefined || path === '') return this.optional(name, accepts, complaint);
-    if (this.optional(name, () => true, '') !== undefined) {
-      this.problems.push(`${name} and ${name}_FILE exclude each other: set one of them`);
-    }
-    try {
-      const value = readFileSync(path, 'utf8').trim();
-      if (!accepts(value)) this.problems.push(`${name}_FILE: its content ${complaint}`);
-      return value;
-    } catch (error) {
-      this.problems.push(`${name}_FILE cannot be read: ${(error as Error).message}`);
-      return undefined;
-    }
-  }
-
-  optionalInteger(name: string, minimum: number, maximum: number): number | undefined {
-    const complaint = `must be a whole number from ${minimum} to ${maximum}`;
-    const inRange = (value: string) => /^\d+$/.test(value) && +value >= minimum && +value <= maximum;
-    const value = this.optional(name, inRange, complaint);
-    return value === undefined ? undefined : Number(value);
-  }
-
-  integer(name: string, fallback: number, minimum: number, maximum: number): number {
-    return this.optionalInteger(name, minimum, maximum) ?? fallback;
-  }
-
-  choice<T extends string>(name: string, fallback: T, choices: readonly T[]): T {
-    const isChoice = (value: string) => (choices as readonly string[]).includes(value);
-    return this.text(name, fallback, isChoice, `must be one of ${choices.join(', ')}`) as T;
-  }
-
-  optionalBoolean(name: string): boolean | undefined {
-    const value = this.optional(name, (text) => text === 'true' || text === 'false', 'must be true or false');
-    return value === undefined ? undefined : value === 'true';
-  }
-
-  roles(name: string): readonly ProcessRole[] {
-    const split = (value: string) => value.split(',').map((role) => role.trim());
-    const known = (value: string) =>
-      split(value).every((role) => PROCESS_ROLES.includes(role as ProcessRole));
-    const value = this.text(
-      name,
-      PROCESS_ROLES.join(),
-      known,
-      `must list some of ${PROCESS_ROLES.join(', ')}`,
-    );
-    return split(value) as ProcessRole[];
-  }
-}
-
-function defined<K extends string, V>(key: K, value: V | undefined): Partial<Record<K, V>> {
-  return value === undefined ? {} : ({ [key]: value } as Record<K, V>);
-}
-
 const isNotEmpty = (value: string) => value !== '';
-const isLongEnough = (value: string) => value.length >= 32;
 const isHost = (value: string) => isIP(value) !== 0 || /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/i.test(value);
-const isHttpUrl = (value: string) => ['http:', 'https:'].includes(URL.parse(value)?.protocol ?? '');
 const isPostgresUrl = (value: string) =>
   ['postgres:', 'postgresql:'].includes(URL.parse(value)?.protocol ?? '');
 

@@ -4,7 +4,14 @@ import { createTestDatabase, type TestDatabase } from '../../../../test/support/
 import { waitFor } from '../../../../test/support/wait-for.js';
 import { dataSourceOptions } from './data-source-options.js';
 import { isConnectionLost, isPoolTimeout, violatesUnique } from './database-errors.js';
-import { CommitOutcomeUnknown, inTransaction, prepared, RetryTransaction, together } from './transaction.js';
+import {
+  CommitOutcomeUnknown,
+  inRepeatedTransaction,
+  inTransaction,
+  prepared,
+  RetryTransaction,
+  together,
+} from './transaction.js';
 
 let database: TestDatabase;
 let pool: DataSource;
@@ -168,6 +175,42 @@ describe('a row that is the first of its month', () => {
     expect(failure).not.toBeInstanceOf(RetryTransaction);
     expect(failure).toMatchObject({ message: 'table unknown_visits is not among partitioned_tables' });
     await expectPoolToWork();
+  });
+});
+
+describe('a repeated transaction', () => {
+  const conflict = () => new RetryTransaction('Somebody was faster', undefined);
+
+  it('runs again when it lost against another, and what the lost runs did is rolled back', async () => {
+    let runs = 0;
+    const result = await inRepeatedTransaction(pool, async (manager) => {
+      runs += 1;
+      await manager.query(ADD, [`run ${runs}`]);
+      if (runs < 3) throw conflict();
+      return runs;
+    });
+    expect(result).toBe(3);
+    expect(await notes()).toEqual(['run 3']);
+  });
+
+  it('gives up after a few times, with what it lost by', async () => {
+    let runs = 0;
+    const losing = inRepeatedTransaction(pool, async () => {
+      runs += 1;
+      throw conflict();
+    });
+    await expect(losing).rejects.toThrow('Somebody was faster');
+    expect(runs).toBe(5);
+  });
+
+  it('runs once when it fails for a reason of its own', async () => {
+    let runs = 0;
+    const failing = inRepeatedTransaction(pool, async () => {
+      runs += 1;
+      throw new Error('No');
+    });
+    await expect(failing).rejects.toThrow('No');
+    expect(runs).toBe(1);
   });
 });
 

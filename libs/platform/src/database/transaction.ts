@@ -1,3 +1,5 @@
+import { setTimeout as pause } from 'node:timers/promises';
+
 import {
   type DataSource,
   type EntityManager,
@@ -5,7 +7,11 @@ import {
   QueryRunnerAlreadyReleasedError,
 } from 'typeorm';
 
-import { isConnectionLost, rowWithoutPartition, sqlState } from './database-errors.js';
+import { traceStatement } from '../tracing/statement-spans.js';
+import { isConnectionLost, isTransactionConflict, rowWithoutPartition, sqlState } from './database-errors.js';
+
+const CONFLICT_RETRIES = 4;
+const CONFLICT_PAUSE_MS = 50;
 
 /** The connection broke while COMMIT was under way: the transaction may or may not have happened. */
 export class CommitOutcomeUnknown extends Error {
@@ -47,6 +53,26 @@ export async function inTransaction<T>(
   }
 }
 
+/** As {@link inTransaction}, and again, a bounded number of times, when it lost against another transaction. */
+export async function inRepeatedTransaction<T>(
+  database: DataSource,
+  work: (manager: EntityManager) => Promise<T>,
+): Promise<T> {
+  for (let retries = 0; ; retries += 1) {
+    try {
+      return await inTransaction(database, work);
+    } catch (error) {
+      if (!isRepeatable(error) || retries === CONFLICT_RETRIES) throw error;
+      await pause(Math.random() * CONFLICT_PAUSE_MS);
+    }
+  }
+}
+
+/** A deadlock, a serialization failure or a lost race: the transaction was rolled back and may simply run again. */
+export function isRepeatable(error: unknown): boolean {
+  return isTransactionConflict(error) || error instanceof RetryTransaction;
+}
+
 async function runOnce<T>(database: DataSource, work: (manager: EntityManager) => Promise<T>): Promise<T> {
   const runner = database.createQueryRunner();
   try {
@@ -69,7 +95,8 @@ async function runOnce<T>(database: DataSource, work: (manager: EntityManager) =
 async function commit(runner: QueryRunner): Promise<void> {
   if (runner.isReleased) throw new QueryRunnerAlreadyReleasedError();
   const client = (await runner.connect()) as CommittingClient;
-  const { command } = await client.query('COMMIT').catch((error: unknown) => {
+  const committed = traceStatement('COMMIT', 'COMMIT', () => client.query('COMMIT'));
+  const { command } = await committed.catch((error: unknown) => {
     throw isConnectionLost(error) ? new CommitOutcomeUnknown(error) : error;
   });
   if (command !== 'COMMIT')
@@ -102,8 +129,19 @@ export async function prepared<Row>(
 ): Promise<Row[]> {
   if (!manager.queryRunner) throw new Error(`The statement ${name} must run inside a transaction`);
   const client = (await manager.queryRunner.connect()) as PreparingClient;
-  const { rows } = await client.query({ name, text, values });
+  const { rows } = await traceStatement(name, text, () => client.query({ name, text, values }));
   return rows as Row[];
+}
+
+/** A query that both transactions and readers without one need: as {@link prepared} in a transaction, else on the pool. */
+export async function read<Row>(
+  manager: EntityManager,
+  name: string,
+  text: string,
+  values: readonly unknown[],
+): Promise<Row[]> {
+  if (manager.queryRunner) return prepared(manager, name, text, values);
+  return (await traceStatement(name, text, () => manager.query(text, [...values]))) as Row[];
 }
 
 /**

@@ -4,6 +4,7 @@ import { Test } from '@nestjs/testing';
 import { DataSource, type EntityManager } from 'typeorm';
 
 import { createTestDatabase, type TestDatabase } from '../../../../test/support/database.js';
+import { waitFor } from '../../../../test/support/wait-for.js';
 import { dataSourceOptions } from '../database/data-source-options.js';
 import { inTransaction } from '../database/transaction.js';
 import { DomainEvent } from './domain-event.js';
@@ -61,6 +62,26 @@ class Chronicler extends Recorder {}
 class Protester implements HandlesInTransaction {
   handle(): Promise<void> {
     return Promise.reject(new Error('Not this tree!'));
+  }
+}
+
+@Injectable()
+@InTransactionHandler(Planted)
+class Denier implements HandlesInTransaction {
+  async handle(): Promise<void> {
+    calls.push(['Denier', []]);
+    await Promise.reject(new Error('What tree?'));
+  }
+}
+
+/** Writes only when somebody else has been called. */
+@Injectable()
+@InTransactionHandler(Planted)
+class Patient implements HandlesInTransaction {
+  async handle(_: readonly DomainEvent[], manager: EntityManager): Promise<void> {
+    await waitFor('another handler', async () => calls.length > 0);
+    await manager.query(`INSERT INTO seen VALUES ('Patient', 'oak')`);
+    calls.push(['Patient', ['oak']]);
   }
 }
 
@@ -130,6 +151,16 @@ describe('the events of a change', () => {
     expect(calls).toEqual([]);
   });
 
+  it('go to all handlers at once: none waits for another', async () => {
+    const handlers = await eventsWith(Patient, Chronicler);
+    await change(handlers, [event(Planted, 'oak')]);
+    expect(calls).toEqual([
+      ['Chronicler', ['oak']],
+      ['Patient', ['oak']],
+    ]);
+    expect(await seen()).toContainEqual({ handler: 'Patient', tree: 'oak' });
+  });
+
   it('bother nobody when there are none', async () => {
     await change(await eventsWith(Chronicler), []);
     expect(calls).toEqual([]);
@@ -149,6 +180,16 @@ describe('what a handler writes', () => {
     const handlers = await eventsWith(Chronicler, Protester);
     await expect(change(handlers, [event(Felled, 'elm')])).rejects.toThrow('Not this tree!');
     expect(calls).toEqual([['Chronicler', ['elm']]]);
+    expect(await seen()).toEqual([]);
+  });
+
+  it('is still in the transaction when another handler has thrown long since, and is rolled back', async () => {
+    const handlers = await eventsWith(Patient, Denier);
+    await expect(change(handlers, [event(Planted, 'oak')])).rejects.toThrow('What tree?');
+    expect(calls).toEqual([
+      ['Denier', []],
+      ['Patient', ['oak']],
+    ]);
     expect(await seen()).toEqual([]);
   });
 

@@ -2,6 +2,7 @@ import { Injectable, type OnModuleInit, SetMetadata, type Type } from '@nestjs/c
 import { DiscoveryService, Reflector } from '@nestjs/core';
 import type { EntityManager } from 'typeorm';
 
+import { together } from '../database/transaction.js';
 import { DomainEvent } from './domain-event.js';
 
 const SUBSCRIPTION = Symbol('in-transaction events');
@@ -17,7 +18,10 @@ export type EventClass = abstract new (...args: never[]) => DomainEvent;
 export const InTransactionHandler = (...events: EventClass[]) => SetMetadata(SUBSCRIPTION, events);
 
 export interface HandlesInTransaction {
-  /** Gets the batch's events it subscribed to, in order; at least one. Writes set-based. */
+  /**
+   * Gets the batch's events it subscribed to, in order; at least one. Writes set-based, while the other handlers write: so
+   * it opens no savepoint, and needs nothing that another handler has written.
+   */
   handle(events: readonly DomainEvent[], manager: EntityManager): Promise<void>;
 }
 
@@ -39,13 +43,15 @@ export class InTransactionEvents implements OnModuleInit {
     });
   }
 
+  /** The handlers write at the same time, none behind another: the statements of all travel to the server together. */
   async dispatch(events: readonly DomainEvent[], manager: EntityManager): Promise<void> {
-    if (events.length === 0) return;
-    for (const { events: wanted, handler } of this.subscriptions) {
-      const theirs = wanted.includes(DomainEvent)
-        ? events
-        : events.filter((event) => wanted.some((type) => event instanceof type));
-      if (theirs.length > 0) await handler.handle(theirs, manager);
-    }
+    await together(
+      ...this.subscriptions.map(async ({ events: wanted, handler }) => {
+        const theirs = wanted.includes(DomainEvent)
+          ? events
+          : events.filter((event) => wanted.some((type) => event instanceof type));
+        if (theirs.length > 0) await handler.handle(theirs, manager);
+      }),
+    );
   }
 }

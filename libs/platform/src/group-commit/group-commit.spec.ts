@@ -5,7 +5,12 @@ import fc from 'fast-check';
 import { waitFor } from '../../../../test/support/wait-for.js';
 import { CommitOutcomeUnknown, RetryTransaction } from '../database/transaction.js';
 import { DatabaseUnavailable, DomainError, OutcomeUnknown, Overloaded } from '../errors/domain-error.js';
-import { GroupCommit, type GroupCommitLimits, type Outcome } from './group-commit.js';
+import {
+  GroupCommit,
+  type GroupCommitLimits,
+  type GroupCommitObserver,
+  type Outcome,
+} from './group-commit.js';
 
 const { jest } = import.meta;
 
@@ -30,9 +35,10 @@ interface OpenBatch {
 const resultOf = (command: string) => `done ${command}`;
 
 /** A group commit whose batches end when the test says so. Commands that start with `key` are repeatable. */
-function controlled(limits: Partial<GroupCommitLimits> = {}) {
+function controlled(limits: Partial<GroupCommitLimits> = {}, observers: readonly GroupCommitObserver[] = []) {
   const batches: OpenBatch[] = [];
   const commits = new GroupCommit<string, string>({
+    name: 'test',
     commit: (commands) => {
       const ending = Promise.withResolvers<readonly Outcome<string>[]>();
       batches.push({
@@ -44,6 +50,7 @@ function controlled(limits: Partial<GroupCommitLimits> = {}) {
     },
     isRepeatable: (command) => command.startsWith('key'),
     limits,
+    observers,
   });
   /** Resolves with the n-th batch that was handed over, from 1. */
   const batch = (n: number) => waitFor(`batch ${n}`, () => batches[n - 1]);
@@ -57,6 +64,7 @@ function scripted(
 ) {
   const calls: (readonly string[])[] = [];
   const commits = new GroupCommit<string, string>({
+    name: 'test',
     commit: async (commands) => {
       calls.push(commands);
       return commit(commands, calls.length);
@@ -375,6 +383,89 @@ describe('draining', () => {
   });
 });
 
+describe('an observer', () => {
+  /** A group commit that writes down what its observer hears, refusals by their code. */
+  function observed(limits: Partial<GroupCommitLimits> = {}) {
+    const batches: { size: number; seconds: number }[] = [];
+    const refusals: [name: string, commands: number, code: string][] = [];
+    const group = controlled(limits, [
+      {
+        batchEnded: (name, size, seconds) => void (name === 'test' && batches.push({ size, seconds })),
+        turnedAway: (name, commands, { code }) => void refusals.push([name, commands, code]),
+      },
+    ]);
+    return { ...group, ended: batches, refusals };
+  }
+  const settled = (commits: GroupCommit<string, string>, ...commands: string[]) =>
+    Promise.allSettled(commands.map((command) => commits.submit(command)));
+
+  it('hears of every batch when it has ended, with its size and how long it took', async () => {
+    let now = 1_000;
+    jest.spyOn(performance, 'now').mockImplementation(() => now);
+    const { commits, batches, ended } = observed({ batchSize: 2 });
+    const answers = settled(commits, 'a', 'b', 'c');
+    await turn();
+    expect(ended).toEqual([]);
+    now += 250;
+    batches[0]?.succeed();
+    await settle();
+    expect(ended).toEqual([{ size: 2, seconds: 0.25 }]);
+    batches[1]?.fail(new Error('poison'));
+    await answers;
+    await settle();
+    expect(ended).toEqual([
+      { size: 2, seconds: 0.25 },
+      { size: 1, seconds: 0.25 },
+    ]);
+  });
+
+  it('hears of a split batch once, as it was taken', async () => {
+    const { commits, batch, ended, refusals } = observed();
+    const answers = settled(commits, 'a', 'b');
+    (await batch(1)).fail(new Error('poison'));
+    (await batch(2)).succeed();
+    (await batch(3)).succeed();
+    await answers;
+    await settle();
+    expect(ended).toMatchObject([{ size: 2 }]);
+    expect(refusals).toEqual([]);
+  });
+
+  it.each([
+    ['find the queue full', 'overloaded', { queueLength: 2 }, undefined, 1],
+    ['waited too long', 'overloaded', { waitMs: -1 }, undefined, 3],
+    ['cannot reach the database', 'database_unavailable', {}, connectionLost, 3],
+    ['get no connection', 'overloaded', {}, new Error('timeout exceeded when trying to connect'), 3],
+    ['get no lock', 'overloaded', {}, databaseError('55P03'), 3],
+    ['may or may not have happened', 'database_unavailable', {}, commitInDoubt, 3],
+  ] as const)('hears of the commands that %s: %s', async (_, code, limits, error, commands) => {
+    const { commits, batches, refusals } = observed(limits);
+    const answers = settled(commits, 'a', 'b', 'c');
+    await settle();
+    if (error === undefined) batches[0]?.succeed();
+    else batches[0]?.fail(error);
+    await answers;
+    expect(refusals).toEqual([['test', commands, code]]);
+  });
+
+  it('hears of commands that come while the server stops', async () => {
+    const { commits, refusals } = observed();
+    await commits.drain();
+    await settled(commits, 'a');
+    expect(refusals).toEqual([['test', 1, 'overloaded']]);
+  });
+
+  it('hears nothing of a refusal that a command got for what it asked', async () => {
+    const { commits, batch, ended, refusals } = observed();
+    const answers = settled(commits, 'a');
+    (await batch(1)).succeed([new Refused('a is refused')]);
+    await answers;
+    await settle();
+    expect(ended).toMatchObject([{ size: 1 }]);
+    expect(refusals).toEqual([]);
+  });
+});
+
 /** A made-up database with the traits that matter here: it fails in every way, and it knows keys it has seen. */
 class UnreliableDatabase {
   readonly batches: (readonly RandomCommand[])[] = [];
@@ -466,6 +557,7 @@ describe('whatever arrives and whatever fails', () => {
       fc.asyncProperty(anyStory, async ({ arrivals, incidents, ...limits }) => {
         const database = new UnreliableDatabase(incidents);
         const commits = new GroupCommit<RandomCommand, string>({
+          name: 'test',
           commit: (commands) => database.commit(commands),
           isRepeatable: ({ hasKey }) => hasKey,
           limits,

@@ -1,23 +1,31 @@
 import { setTimeout as pause } from 'node:timers/promises';
 
-import {
-  isConnectionLost,
-  isLockTimeout,
-  isPoolTimeout,
-  isTransactionConflict,
-} from '../database/database-errors.js';
-import { CommitOutcomeUnknown, RetryTransaction } from '../database/transaction.js';
+import { isConnectionLost, isLockTimeout, isPoolTimeout } from '../database/database-errors.js';
+import { CommitOutcomeUnknown, isRepeatable } from '../database/transaction.js';
 import { DatabaseUnavailable, DomainError, OutcomeUnknown, Overloaded } from '../errors/domain-error.js';
+import { traceCommand } from '../tracing/batch-spans.js';
 
 /** What one command of a batch comes to: its result, or the refusal its caller will see thrown. */
 export type Outcome<R> = R | DomainError;
 
 export interface GroupCommitOptions<C, R> {
+  /** What its commands do, in a word or two: `place-order`. Observers tell group commits apart by it. */
+  readonly name: string;
   /** Decides and writes the commands in one transaction; one outcome per command, in their order. */
   readonly commit: (commands: readonly C[]) => Promise<readonly Outcome<R>[]>;
   /** True when a second run of the same command cannot have a second effect (it carries an idempotency key). */
   readonly isRepeatable: (command: C) => boolean;
   readonly limits?: Partial<GroupCommitLimits>;
+  /** Those who look on; more of them may join later. */
+  readonly observers?: readonly GroupCommitObserver[];
+}
+
+/** Looks on, for the metrics. It is called between two batches: what it does must be quick and must not throw. */
+export interface GroupCommitObserver {
+  /** @param seconds from the start of the batch until all its commands were answered, with all attempts */
+  batchEnded(name: string, size: number, seconds: number): void;
+  /** Commands were turned away for the state of the server or of the database, not for what they asked. */
+  turnedAway(name: string, commands: number, refusal: DomainError): void;
 }
 
 export interface GroupCommitLimits {
@@ -60,7 +68,9 @@ interface Waiting<C, R> {
  * repeatable commands are run again (their key tells whether they happened), others get {@link OutcomeUnknown}.
  */
 export class GroupCommit<C, R> {
+  readonly name: string;
   private readonly limits: GroupCommitLimits;
+  private readonly observers: readonly GroupCommitObserver[];
   private waiting: Waiting<C, R>[] = [];
   private batchesInFlight = 0;
   private isStartScheduled = false;
@@ -68,7 +78,9 @@ export class GroupCommit<C, R> {
   private whenIdle: PromiseWithResolvers<void> | undefined;
 
   constructor(private readonly options: GroupCommitOptions<C, R>) {
+    this.name = options.name;
     this.limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.observers = options.observers ?? [];
   }
 
   /** Commands that wait for a transaction now. */
@@ -81,10 +93,16 @@ export class GroupCommit<C, R> {
    * @throws {DomainError} the command's refusal, or {@link Overloaded}, {@link DatabaseUnavailable}, {@link OutcomeUnknown}
    */
   submit(command: C): Promise<R> {
-    if (this.isDraining) return Promise.reject(new Overloaded('The server is stopping. Nothing was done.'));
-    if (this.waiting.length >= this.limits.queueLength) return Promise.reject(new Overloaded());
+    return traceCommand(this.name, command, () => this.enqueue(command));
+  }
+
+  private enqueue(command: C): Promise<R> {
     return new Promise((resolve, reject) => {
-      this.waiting.push({ command, since: performance.now(), resolve, reject });
+      const waiting = { command, since: performance.now(), resolve, reject };
+      if (this.isDraining)
+        return this.turnAway([waiting], new Overloaded('The server is stopping. Nothing was done.'));
+      if (this.waiting.length >= this.limits.queueLength) return this.turnAway([waiting], new Overloaded());
+      this.waiting.push(waiting);
       this.scheduleStart();
     });
   }
@@ -119,17 +137,21 @@ export class GroupCommit<C, R> {
     const oldest = performance.now() - this.limits.waitMs;
     // The queue is first in, first out: when its head is fresh, so are all behind it.
     if (batch[0] !== undefined && batch[0].since >= oldest) return batch;
-    for (const waiting of batch) if (waiting.since < oldest) waiting.reject(new Overloaded());
-    return batch.filter((waiting) => waiting.since >= oldest);
+    const isStale = ({ since }: Waiting<C, R>) => since < oldest;
+    this.turnAway(batch.filter(isStale), new Overloaded());
+    return batch.filter((waiting) => !isStale(waiting));
   }
 
   private async run(batch: readonly Waiting<C, R>[]): Promise<void> {
     this.batchesInFlight += 1;
+    const startedAt = performance.now();
     try {
       await this.commit(batch);
     } catch (error) {
       rejectAll(batch, error);
     } finally {
+      const seconds = (performance.now() - startedAt) / 1000;
+      for (const observer of this.observers) observer.batchEnded(this.name, batch.length, seconds);
       this.batchesInFlight -= 1;
       this.startBatches();
     }
@@ -141,13 +163,13 @@ export class GroupCommit<C, R> {
       batch.forEach((waiting, index) => answer(waiting, outcomes[index]));
     } catch (error) {
       if (error instanceof CommitOutcomeUnknown) return this.resolveDoubt(batch);
-      if (isTransactionConflict(error) || error instanceof RetryTransaction) {
-        if (retries === CONFLICT_RETRIES) return rejectAll(batch, new Overloaded());
+      if (isRepeatable(error)) {
+        if (retries === CONFLICT_RETRIES) return this.turnAway(batch, new Overloaded());
         await pause(Math.random() * CONFLICT_PAUSE_MS);
         return this.commit(batch, retries + 1);
       }
-      if (isConnectionLost(error)) return rejectAll(batch, new DatabaseUnavailable());
-      if (isPoolTimeout(error) || isLockTimeout(error)) return rejectAll(batch, new Overloaded());
+      if (isConnectionLost(error)) return this.turnAway(batch, new DatabaseUnavailable());
+      if (isPoolTimeout(error) || isLockTimeout(error)) return this.turnAway(batch, new Overloaded());
       if (batch.length === 1) return rejectAll(batch, error);
       await this.split(batch);
     }
@@ -161,7 +183,7 @@ export class GroupCommit<C, R> {
 
   private async resolveDoubt(batch: readonly Waiting<C, R>[]): Promise<void> {
     const repeatable = batch.filter(({ command }) => this.options.isRepeatable(command));
-    rejectAll(
+    this.turnAway(
       batch.filter((waiting) => !repeatable.includes(waiting)),
       new OutcomeUnknown(),
     );
@@ -179,7 +201,13 @@ export class GroupCommit<C, R> {
         await pause(RECONNECT_PAUSE_MS);
       }
     }
-    rejectAll(repeatable, new OutcomeUnknown(obstacle));
+    this.turnAway(repeatable, new OutcomeUnknown(obstacle));
+  }
+
+  private turnAway(commands: readonly Waiting<C, R>[], refusal: DomainError): void {
+    if (commands.length === 0) return;
+    for (const observer of this.observers) observer.turnedAway(this.name, commands.length, refusal);
+    rejectAll(commands, refusal);
   }
 }
 

@@ -93,6 +93,10 @@ const REFUSALS = {
     codes: [],
     text: 'The current state does not allow it; `code` and the members beside it say what would help.',
   },
+  410: {
+    codes: ['events_detached'],
+    text: 'What follows `after` was detached; `detachedTo` says up to which position.',
+  },
   412: { codes: ['version_conflict'], text: 'It is at another version; `currentVersion` says which.' },
   413: { codes: ['payload_too_large'], text: 'The body is too large.' },
   415: { codes: ['unsupported_media_type'], text: 'The body is not `application/json`.' },
@@ -150,6 +154,13 @@ export const ApiConflicts = (...codes: [string, ...string[]]) => {
   return refusal(409, { codes, text });
 };
 
+/** Documents that a list may be given up. */
+export const ApiTooBroad = () =>
+  refusal(422, {
+    codes: ['query_too_broad'],
+    text: 'It would take too long: `narrowBy` names the parameters that would help.',
+  });
+
 /** Documents that a creating route honours `Idempotency-Key`. */
 export const ApiIdempotent = () =>
   applyDecorators(
@@ -192,8 +203,36 @@ export const ApiVersioned = (type: Type, description = 'The resource as it is no
 export const ApiReplayable = (type: Type, description: string) =>
   ApiOkResponse({ type, description, headers: REPLAYED });
 
-/** Documents a page of the given rows. */
-export const ApiPage = (row: Type) =>
+const DISPOSITION: Headers = {
+  'Content-Disposition': {
+    description: 'A name for the file.',
+    schema: { type: 'string', example: 'attachment; filename="orders.csv"' },
+  },
+};
+
+/** Documents a 200 with a file, in one of several media types, and of what it is made: rows of a class, or text. */
+export const ApiFiles = (description: string, schemas: Readonly<Record<string, Type | 'text'>>) =>
+  applyDecorators(
+    ApiExtraModels(...Object.values(schemas).filter((schema) => schema !== 'text')),
+    ApiOkResponse({
+      description,
+      headers: DISPOSITION,
+      content: Object.fromEntries(
+        Object.entries(schemas).map(([type, schema]) => [
+          type,
+          { schema: schema === 'text' ? { type: 'string' } : { $ref: getSchemaPath(schema) } },
+        ]),
+      ),
+    }),
+  );
+
+const COUNT: Record<string, object> = {
+  total: { type: 'integer', description: 'How many there are in all; with `count` only.' },
+  totalAccuracy: { type: 'string', enum: ['exact', 'estimated'], description: 'With `count` only.' },
+};
+
+/** Documents a page of the given rows; `counted`: of a list that says on request how many there are. */
+export const ApiPage = (row: Type, { counted = false } = {}) =>
   applyDecorators(
     ApiExtraModels(row),
     ApiOkResponse({
@@ -205,6 +244,7 @@ export const ApiPage = (row: Type) =>
         properties: {
           data: { type: 'array', items: { $ref: getSchemaPath(row) } },
           nextCursor: { type: 'string', nullable: true, example: null },
+          ...(counted && COUNT),
         },
       },
     }),

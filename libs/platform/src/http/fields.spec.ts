@@ -9,9 +9,11 @@ import { ValidationFailed } from '../errors/domain-error.js';
 import {
   Cents,
   Choice,
+  Choices,
   Currency,
   CursorField,
   Flag,
+  Instant,
   Limit,
   NonZero,
   Quantity,
@@ -172,4 +174,58 @@ describe('CursorField', () => {
   it.each(['', 'a b', 'a=', 'a+b', 'x'.repeat(513), null, 7])('refuses %p', (value) => {
     expect(complaint(page, { value })).toMatch(/^value must /);
   });
+});
+
+describe('Choices', () => {
+  const colours = classWith(Choices(['red', 'green', 'blue'], { optional: true }));
+  const read = (value?: unknown) =>
+    parseInput(colours, { ...(value !== undefined && { value }) }, 'query').value;
+
+  it.each([
+    ['red', ['red']],
+    [['red'], ['red']],
+    [
+      ['blue', 'red', 'blue'],
+      ['blue', 'red'],
+    ],
+    [undefined, undefined],
+  ])('reads %j as %j', (given, choices) => expect(read(given)).toEqual(choices));
+
+  it.each(['', 'RED', 'red,green', 5, null, [], [''], ['red', 'pink'], ['red', null], [['red']]])(
+    'refuses %j',
+    (value) => expect(accepts(colours, value)).toBe(false),
+  );
+});
+
+describe('Instant', () => {
+  const time = classWith(Instant());
+
+  it.each([
+    ['2026-11-20T09:30:00.123Z', '2026-11-20T09:30:00.123Z'],
+    ['2026-11-20T09:30Z', '2026-11-20T09:30:00.000Z'],
+    ['2026-11-20T09:30:00+01:00', '2026-11-20T08:30:00.000Z'],
+    ['2028-02-29T00:00:00-12:00', '2028-02-29T12:00:00.000Z'],
+    ['2026-11-20T09:30:00.123456789Z', '2026-11-20T09:30:00.123Z'],
+  ])('reads %s as %s', (given, moment) =>
+    expect(parseInput(time, { value: given }, 'query').value).toEqual(new Date(moment)),
+  );
+
+  it.each([
+    '',
+    'yesterday',
+    '2026-11-20',
+    '2026-11-20T09:30:00',
+    '2026-02-29T00:00:00Z',
+    '2026-13-01T00:00:00Z',
+    '2026-00-01T00:00:00Z',
+    '2026-11-20T24:00:00Z',
+    '2026-11-20T09:30:60Z',
+    '2026-11-20 09:30:00Z',
+    '2026-11-20T09:30:00 01:00',
+    '2026-11-20T09:30:00Z ',
+    '1763631000000',
+    5,
+    null,
+    ['2026-11-20T09:30:00Z'],
+  ])('refuses %j', (value) => expect(accepts(time, value)).toBe(false));
 });

@@ -3,6 +3,7 @@ import { ApiProperty, type ApiPropertyOptions } from '@nestjs/swagger';
 import { Transform, Type } from 'class-transformer';
 import {
   IsBoolean,
+  IsDate,
   IsIn,
   IsInt,
   IsOptional,
@@ -148,25 +149,108 @@ export const UuidField = (options: FieldOptions = {}) =>
     IsString(),
   );
 
+/** A list of texts that all fit a pattern; `what` says what they are: `order ids`. */
+export const Texts = (what: string, pattern: RegExp, mostItems: number, options: FieldOptions = {}) =>
+  field(
+    options,
+    { type: 'array', items: { type: 'string', pattern: pattern.source }, minItems: 1, maxItems: mostItems },
+    ValidateBy({
+      name: 'areTexts',
+      validator: {
+        validate: (value: unknown) =>
+          Array.isArray(value) &&
+          value.length >= 1 &&
+          value.length <= mostItems &&
+          value.every((item) => typeof item === 'string' && pattern.test(item)),
+        defaultMessage: () => `$property must be a list of 1 to ${mostItems} ${what}`,
+      },
+    }),
+  );
+
 /** A list of objects of another DTO class. */
 export const Items = (type: () => new () => object): PropertyDecorator =>
   applyDecorators(ValidateNested({ each: true }), Type(type), Reflect.metadata(ITEM_TYPE, type));
 
-/** The `limit` of a list: how many rows a page has. */
-export const Limit = () =>
-  applyDecorators(
-    Transform(({ value }: { value: unknown }) => toNumber(value)),
-    Whole(1, 200, { optional: true, default: 50, description: 'Rows per page.' }),
+/** A place in the journal: a whole number up to 2^63 - 1, as text. */
+export const Position = (options: FieldOptions = {}) =>
+  field(
+    { example: '42', ...options },
+    { type: String, pattern: '^[0-9]{1,19}$', minLength: 1, maxLength: 19 },
+    ValidateBy({
+      name: 'isPosition',
+      validator: {
+        validate: isPosition,
+        defaultMessage: () => `$property must be a position: digits, at most ${MAXIMUM_POSITION}`,
+      },
+    }),
   );
 
-/** The `cursor` of a list: `nextCursor` of the page before. */
-export const CursorField = () =>
+const MAXIMUM_POSITION = 2n ** 63n - 1n;
+
+/** Whether it is what {@link Position} demands. */
+export function isPosition(value: unknown): value is string {
+  return typeof value === 'string' && /^[0-9]{1,19}$/.test(value) && BigInt(value) <= MAXIMUM_POSITION;
+}
+
+/** A whole number in a range, as a query parameter. */
+export const WholeText = (minimum: number, maximum: number, options: FieldOptions = {}) =>
+  applyDecorators(
+    Transform(({ value }: { value: unknown }) => toNumber(value)),
+    Whole(minimum, maximum, options),
+  );
+
+/** The `limit` of a list: how many rows a page has. */
+export const Limit = () => WholeText(1, 200, { optional: true, default: 50, description: 'Rows per page.' });
+
+/** A query parameter that may be there several times. Read as a list of the choices made, each once. */
+export const Choices = <T extends string>(choices: readonly T[], options: FieldOptions = {}) =>
   field(
-    { optional: true, description: 'nextCursor of the page before.' },
+    options,
+    { type: 'array', items: { type: 'string', enum: [...choices] } },
+    Transform(({ value }: { value: unknown }) => [...new Set(Array.isArray(value) ? value : [value])]),
+    ValidateBy({
+      name: 'areChoices',
+      validator: {
+        validate: (value: unknown) =>
+          Array.isArray(value) &&
+          value.length > 0 &&
+          new Set(value).size === value.length &&
+          value.every((item) => choices.includes(item as T)),
+        defaultMessage: () => `$property must be one of ${choices.join(', ')}, or several of them`,
+      },
+    }),
+  );
+
+/**
+ * A moment in ISO 8601, with its offset from UTC: `2026-11-20T09:30:00.000Z`. Read as a Date. Without an example, which
+ * Swagger UI would send along.
+ */
+export const Instant = (options: FieldOptions = {}) =>
+  field(
+    options,
+    { type: String, format: 'date-time' },
+    Transform(({ value }: { value: unknown }) => toInstant(value)),
+    IsDate({ message: '$property must be a time such as 2026-11-20T09:30:00.000Z' }),
+  );
+
+/** The `cursor` of a list: `nextCursor` of the page before, unless the description says otherwise. */
+export const CursorField = (description = 'nextCursor of the page before.') =>
+  field(
+    { optional: true, description },
     { type: String, maxLength: 512 },
     Matches(/^[A-Za-z0-9_-]{1,512}$/, { message: '$property must be a cursor of this server' }),
     IsString(),
   );
+
+const INSTANT =
+  /^(\d{4})-(\d\d)-(\d\d)T(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,9})?)?(?:Z|[+-](?:0\d|1[0-4]):[0-5]\d)$/;
+
+/** What is no time is left for the rule to refuse. `Date` itself takes February 30 for March 2. */
+function toInstant(value: unknown): unknown {
+  const [, year, month, day] = (typeof value === 'string' && INSTANT.exec(value)) || [];
+  const isDay = new Date(Date.UTC(Number(year), Number(month) - 1, Number(day))).getUTCDate() === Number(day);
+  return isDay ? new Date(value as string) : value;
+}
 
 /** Query parameters are text: only plain digits are a number, and anything else is left for the rules to refuse. */
 function toNumber(value: unknown): unknown {

@@ -17,8 +17,13 @@ const BYTE_ORDER_MARK = /^\uFEFF/;
 /**
  * Reads a request body and parses it. One that is too large is read to its end, though not kept: a client that is still
  * sending when the connection closes would see a reset, and never the answer. Beyond some size that must do.
+ * @param keep gets the bytes as they arrived, for whoever has to check a signature of them
  */
-export function readJsonBody(payload: Readable, done: (error: Error | null, body?: unknown) => void): void {
+export function readJsonBody(
+  payload: Readable,
+  done: (error: Error | null, body?: unknown) => void,
+  keep: (bytes: Buffer) => void = () => undefined,
+): void {
   const chunks: Buffer[] = [];
   let length = 0;
   let isSettled = false;
@@ -34,15 +39,20 @@ export function readJsonBody(payload: Readable, done: (error: Error | null, body
   });
   payload.on('end', () => {
     if (length > BODY_LIMIT_BYTES) settle(new PayloadTooLarge());
-    else parseChunks(chunks, settle);
+    else parseBytes(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks), keep, settle);
   });
   payload.on('error', () => settle(refused('body', 'must arrive as a whole')));
 }
 
-function parseChunks(chunks: readonly Buffer[], settle: (error: Error | null, body?: unknown) => void): void {
+function parseBytes(
+  bytes: Buffer,
+  keep: (bytes: Buffer) => void,
+  settle: (error: Error | null, body?: unknown) => void,
+): void {
   let body: unknown;
   try {
-    body = parseJsonBody(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks));
+    keep(bytes);
+    body = parseJsonBody(bytes);
   } catch (error) {
     settle(error as Error);
     return;

@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify';
 
 import { ValidationFailed } from '../errors/domain-error.js';
 import { type IdempotencyClaim, fingerprint } from '../idempotency/idempotency.js';
+import { traceHeaders, type TraceHeaders } from '../tracing/tracing.js';
 
 export const ROLES = ['customer', 'operator', 'admin'] as const;
 /** `admin` may do all that `operator` may, and `operator` sees and changes everybody's orders. */
@@ -14,6 +15,8 @@ export interface RequestContext {
   readonly actor: string;
   readonly roles: readonly Role[];
   readonly requestId: string;
+  /** The request's place in a trace: what it leads to later belongs there. Absent while tracing is off. */
+  readonly trace?: TraceHeaders | undefined;
 }
 
 /** The context of what Daybook does by itself: demo data, scheduled jobs, workers. */
@@ -27,14 +30,15 @@ export function isOperator(context: RequestContext): boolean {
 
 /** What the authentication guard leaves on the request. */
 export interface AuthenticatedRequest extends FastifyRequest {
-  caller?: { readonly subject: string; readonly roles: readonly Role[] };
+  caller?: { readonly subject: string; readonly roles: readonly Role[]; readonly expiresAt: number };
 }
 
 /** Injects the {@link RequestContext} of an authenticated route. */
 export const Context = createParamDecorator((_: unknown, execution: ExecutionContext): RequestContext => {
   const request = execution.switchToHttp().getRequest<AuthenticatedRequest>();
   if (!request.caller) throw new Error('A public route has no caller');
-  return { actor: request.caller.subject, roles: request.caller.roles, requestId: request.id };
+  const { subject: actor, roles } = request.caller;
+  return { actor, roles, requestId: request.id, trace: traceHeaders() };
 });
 
 /** Injects the request's idempotency claim, undefined without an `Idempotency-Key` header. */

@@ -3,11 +3,17 @@ import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import type { FastifyReply, FastifyServerOptions, RawRequestDefaultExpression } from 'fastify';
+import type {
+  FastifyReply,
+  FastifyRequest,
+  FastifyServerOptions,
+  RawRequestDefaultExpression,
+} from 'fastify';
 
 import { ProblemDetailsFilter, toRequestProblem } from '../errors/problem-details.js';
 import { Answer } from './answer.js';
 import { readJsonBody } from './json-body.js';
+import { isRawBodyKept } from './raw-body.js';
 
 const REQUEST_TIMEOUT_MS = 30_000;
 const FAREWELL_MS = 1_000;
@@ -19,6 +25,8 @@ const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 
 /** Fastify under Nest, knowing our conventions: request ids, problem details everywhere, and {@link Answer}. */
 export class ServerAdapter extends FastifyAdapter {
+  private tellUnroutable: (request: FastifyRequest, reply: FastifyReply) => void = () => undefined;
+
   constructor(problems: ProblemDetailsFilter) {
     const options: FastifyServerOptions = {
       requestTimeout: REQUEST_TIMEOUT_MS,
@@ -26,7 +34,10 @@ export class ServerAdapter extends FastifyAdapter {
       // A client may retry while the server stops; it is told to close, not turned away.
       return503OnClosing: false,
       routerOptions: { maxParamLength: 512 },
-      frameworkErrors: (error, request, reply) => problems.send(error, request, reply),
+      frameworkErrors: (error, request, reply) => {
+        this.tellUnroutable(request, reply);
+        problems.send(error, request, reply);
+      },
       clientErrorHandler: answerUnreadable,
     };
     super(options);
@@ -36,6 +47,11 @@ export class ServerAdapter extends FastifyAdapter {
     });
   }
 
+  /** Tells of each request whose URL cannot be read: it is refused before a route is looked for, and meets no hook. */
+  whenUnroutable(tell: (request: FastifyRequest, reply: FastifyReply) => void): void {
+    this.tellUnroutable = tell;
+  }
+
   /** JSON and nothing else: Nest would also read forms, and Fastify plain text. */
   override registerParserMiddleware(
     ...[prefix, rawBody]: Parameters<FastifyAdapter['registerParserMiddleware']>
@@ -43,9 +59,11 @@ export class ServerAdapter extends FastifyAdapter {
     super.registerParserMiddleware(prefix, rawBody);
     const fastify = this.getInstance();
     fastify.removeAllContentTypeParsers();
-    fastify.addContentTypeParser('application/json', (_request, payload, done) =>
-      readJsonBody(payload, done),
-    );
+    fastify.addContentTypeParser('application/json', (request, payload, done) => {
+      const keep = (bytes: Buffer) => Object.assign(request, { rawBody: bytes });
+      if (isRawBodyKept(request.routeOptions.config)) readJsonBody(payload, done, keep);
+      else readJsonBody(payload, done);
+    });
   }
 
   /** An Answer is already JSON and brings its own status and headers. */

@@ -56,6 +56,7 @@ describe('canonical JSON', () => {
   });
 
   it.each<[value: unknown, text: string]>([
+    [{ at: new Date(0) }, '{"at":"1970-01-01T00:00:00.000Z"}'],
     [{ b: 1, a: { d: [1, 'x', null], c: true } }, '{"a":{"c":true,"d":[1,"x",null]},"b":1}'],
     [{ a: undefined, b: 1 }, '{"b":1}'],
     [{ 10: 'ten', 9: 'nine' }, '{"10":"ten","9":"nine"}'],

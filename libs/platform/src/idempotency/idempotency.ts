@@ -114,7 +114,8 @@ export function fingerprint(route: string, body: unknown): string {
  * undefined does not exist, as in JSON.
  */
 export function canonicalJson(value: unknown): string {
-  if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'null';
+  if (value === null || typeof value !== 'object' || value instanceof Date)
+    return JSON.stringify(value) ?? 'null';
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join()}]`;
   const object = value as Record<string, unknown>;
   let members = '';

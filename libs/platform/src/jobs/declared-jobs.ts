@@ -1,8 +1,8 @@
 import { Inject, Injectable, type OnModuleInit, type Type } from '@nestjs/common';
 import { DiscoveryService, Reflector } from '@nestjs/core';
-import { CronTime } from 'cron';
 
 import { CONFIG, type DaybookConfig } from '../config/config.js';
+import { atIntervals, byCron, type Schedule } from './schedule.js';
 import { JOB, type JobDeclaration, type RunsJob } from './scheduled-job.js';
 
 const NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
@@ -19,10 +19,9 @@ export class BadJobDeclaration extends Error {
 }
 
 /** A job of one of the modules, and what does it. */
-export interface DeclaredJob extends JobDeclaration {
+export interface DeclaredJob extends Pick<JobDeclaration, 'name' | 'leaseSeconds' | 'description'> {
+  readonly schedule: Schedule;
   readonly runner: RunsJob;
-  /** The first tick of its schedule that is later than the given time. */
-  nextTickAfter(time: Date): Date;
 }
 
 /** Finds the jobs of all modules. @throws {BadJobDeclaration} at start */
@@ -58,7 +57,7 @@ export class DeclaredJobs implements OnModuleInit {
       // What is made for each request anew is only an empty shell when the clock strikes.
       if (!provider.isDependencyTreeStatic())
         throw new BadJobDeclaration(declaration.name, 'needs a provider that lives as long as the server');
-      return [checked(declaration, instance as object, this.config.businessTimezone)];
+      return [checked(declaration, instance as object, this.config)];
     });
     jobs.sort((a, b) => (a.name < b.name ? -1 : 1));
     for (const [index, { name }] of jobs.entries())
@@ -67,22 +66,29 @@ export class DeclaredJobs implements OnModuleInit {
   }
 }
 
-function checked(declaration: JobDeclaration, runner: object, timezone: string): DeclaredJob {
-  const { name, cron, leaseSeconds, description } = declaration;
-  const refuse = (complaint: string, cause?: unknown) =>
-    Object.assign(new BadJobDeclaration(name, complaint), { cause });
+function checked(declaration: JobDeclaration, runner: object, config: DaybookConfig): DeclaredJob {
+  const { name, leaseSeconds, description } = declaration;
+  const refuse = (complaint: string) => new BadJobDeclaration(name, complaint);
   if (!NAME.test(name)) throw refuse('needs a name of lower-case words with hyphens between them');
   if (!(leaseSeconds >= SHORTEST_LEASE_SECONDS && leaseSeconds <= LONGEST_LEASE_SECONDS))
     throw refuse(`needs a lease of ${SHORTEST_LEASE_SECONDS} to ${LONGEST_LEASE_SECONDS} seconds`);
   if (description.trim() === '') throw refuse('needs a description');
   if (!('run' in runner) || typeof runner.run !== 'function') throw refuse('needs a method run');
+  return {
+    name,
+    leaseSeconds,
+    description,
+    runner: runner as RunsJob,
+    schedule: scheduleOf(declaration, config),
+  };
+}
+
+function scheduleOf(declaration: JobDeclaration, config: DaybookConfig): Schedule {
+  const wanted = 'cron' in declaration ? declaration.cron : declaration.everySeconds(config);
   try {
-    const schedule = new CronTime(cron, timezone);
-    const nextTickAfter = (time: Date) => schedule.getNextDateFrom(time, timezone).toJSDate();
-    // 30 February is only found out by looking for it.
-    nextTickAfter(new Date());
-    return { ...declaration, runner: runner as RunsJob, nextTickAfter };
+    return typeof wanted === 'string' ? byCron(wanted, config.businessTimezone) : atIntervals(wanted);
   } catch (error) {
-    throw refuse(`cannot run by "${cron}": ${(error as Error).message}`, error);
+    const complaint = `cannot run by "${wanted}": ${(error as Error).message}`;
+    throw Object.assign(new BadJobDeclaration(declaration.name, complaint), { cause: error });
   }
 }

@@ -52,6 +52,17 @@ describe('runs of jobs', () => {
     expect(await left('cut-trees')).toEqual([1]);
   });
 
+  it('are kept to the last 50,000 of a job, however young they are', async () => {
+    await insertRuns('count-seconds', 'succeeded', [1, 2, 3, 4], '1 hour');
+    await insertRuns('count-seconds', 'failed', [5], '1 hour');
+    await database.query(`INSERT INTO jobs (name, schedule, next_run_at, fence)
+      VALUES ('count-seconds', 'every second', 'infinity', 50_006), ('rake-leaves', 'daily', 'infinity', 50_004)`);
+    await insertRuns('rake-leaves', 'succeeded', [3, 4, 5, 6], '1 hour');
+    expect(await runJob(new JobRunPurge(), dataSource)).toBe(5);
+    expect(await left('count-seconds')).toEqual([4, 5]);
+    expect(await left('rake-leaves')).toEqual([5, 6]);
+  });
+
   it('are forgotten in batches, until there is no old one left', async () => {
     await insertRuns('rake-leaves', 'succeeded', upTo(12_001), '31 days');
     expect(await runJob(new JobRunPurge(), dataSource)).toBe(12_000);

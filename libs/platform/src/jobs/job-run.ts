@@ -2,13 +2,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 import type { DataSource, EntityManager } from 'typeorm';
 
-import { isTransactionConflict } from '../database/database-errors.js';
-import { inTransaction, RetryTransaction } from '../database/transaction.js';
+import { inRepeatedTransaction } from '../database/transaction.js';
 import { type RequestContext, systemContext } from '../http/request-context.js';
 import { type Lease, renewLease } from './job-store.js';
 
-const CONFLICT_RETRIES = 4;
-const CONFLICT_PAUSE_MS = 50;
 const DEFAULT_SHARE = 1 / 4;
 
 /** Somebody else runs the job by now. What this run would still have written is rolled back. */
@@ -61,20 +58,12 @@ export class JobRun {
    * @throws {LeaseLost} when another process has taken the job over: then nothing was done
    */
   async batch(work: (manager: EntityManager) => Promise<number>): Promise<number> {
-    for (let retries = 0; ; retries += 1) {
+    return inRepeatedTransaction(this.database, async (manager) => {
       this.signal.throwIfAborted();
-      try {
-        return await inTransaction(this.database, async (manager) => {
-          const rows = await work(manager);
-          await this.hold(manager, rows);
-          return rows;
-        });
-      } catch (error) {
-        const isRepeatable = isTransactionConflict(error) || error instanceof RetryTransaction;
-        if (!isRepeatable || retries === CONFLICT_RETRIES) throw error;
-        await this.rest(Math.random() * CONFLICT_PAUSE_MS);
-      }
-    }
+      const rows = await work(manager);
+      await this.hold(manager, rows);
+      return rows;
+    });
   }
 
   /** As {@link repeat}, each batch in a transaction of its own (see {@link batch}). */

@@ -172,6 +172,24 @@ describe('a tick', () => {
     );
   });
 
+  it('is known to its run, and to the run that does it again; one that was asked for by hand has none', async () => {
+    const known: (Date | null)[] = [];
+    rake = async (run) => {
+      known.push(run.lease.scheduledFor);
+      if (known.length === 1) run.abort(new Error('The server was stopped.'));
+    };
+    const scheduler = await startProcess();
+    await makeItBe(TICK);
+    await scheduler.beat();
+    await endedRuns();
+    await scheduler.beat();
+    await endedRuns();
+    await (
+      await scheduler.runNow('rake-leaves', 'admin-1')
+    )?.ended;
+    expect(known).toEqual([TICK, TICK, null]);
+  });
+
   it('is not run by a process that is no scheduler', async () => {
     const scheduler = await startProcess({ roles: ['api', 'worker'] });
     await makeItBe(TICK);

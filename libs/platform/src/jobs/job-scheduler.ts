@@ -119,7 +119,7 @@ export class JobScheduler implements OnApplicationBootstrap {
       holder: this.holder,
       leaseSeconds: job.leaseSeconds,
       // The first tick behind now, not behind the last one: all that were missed are made up for by this run.
-      nextRunAt: isTick ? job.nextTickAfter(seen.now) : seen.nextRunAt,
+      nextRunAt: isTick ? job.schedule.nextTickAfter(seen.now) : seen.nextRunAt,
       trigger: requestedBy === null ? 'schedule' : 'manual',
       scheduledFor: isTick ? seen.nextRunAt : null,
       requestedBy,

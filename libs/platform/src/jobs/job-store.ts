@@ -2,12 +2,12 @@ import { Injectable, Inject } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
 
 import { prepared } from '../database/transaction.js';
+import type { Schedule } from './schedule.js';
 
 export interface JobToRegister {
   readonly name: string;
-  readonly cron: string;
+  readonly schedule: Schedule;
   readonly leaseSeconds: number;
-  nextTickAfter(time: Date): Date;
 }
 
 /** What the database says of a job, as far as it decides who may run it. */
@@ -26,6 +26,8 @@ export interface Lease {
   readonly fence: string;
   readonly runId: string;
   readonly leaseSeconds: number;
+  /** The tick that the run is for; null when it was asked for by hand. */
+  readonly scheduledFor: Date | null;
 }
 
 /** How and for what a job is claimed. */
@@ -76,7 +78,7 @@ const CLAIM = `
   SELECT claimed.name, claimed.fence, $8, $9,
     CASE WHEN $8 = 'schedule' THEN coalesce($10::timestamptz, before.scheduled_for) END, business_now()
   FROM claimed LEFT JOIN job_runs before ON before.job = claimed.name AND before.fence = claimed.fence - 1
-  RETURNING id, fence`;
+  RETURNING id, fence, scheduled_for AS "scheduledFor"`;
 
 // A run that has ended has no holder: a batch that it did not wait for is refused as well.
 const HOLD = `
@@ -105,8 +107,8 @@ export class JobStore {
     const [{ now }] = (await this.database.query('SELECT business_now() AS now')) as [{ now: Date }];
     const columns = [
       jobs.map(({ name }) => name),
-      jobs.map(({ cron }) => cron),
-      jobs.map((job) => job.nextTickAfter(now)),
+      jobs.map(({ schedule }) => schedule.text),
+      jobs.map(({ schedule }) => schedule.nextTickAfter(now)),
     ];
     await this.database.query(
       `INSERT INTO jobs (name, schedule, next_run_at) SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[])
@@ -133,9 +135,10 @@ export class JobStore {
       claim.trigger,
       claim.requestedBy,
       claim.scheduledFor,
-    ])) as { id: string; fence: string }[];
+    ])) as { id: string; fence: string; scheduledFor: Date | null }[];
     if (row === undefined) return undefined;
-    return { job: seen.name, fence: row.fence, runId: row.id, leaseSeconds: claim.leaseSeconds };
+    const { id: runId, ...granted } = row;
+    return { ...granted, job: seen.name, runId, leaseSeconds: claim.leaseSeconds };
   }
 
   /** Ends the run; false when it was overtaken before, and nothing was changed. */

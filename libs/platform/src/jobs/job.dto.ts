@@ -58,7 +58,10 @@ export class JobResponse {
   @ApiProperty({ example: 'Forgets idempotency keys that are older than 24 hours.' })
   readonly description!: string;
 
-  @ApiProperty({ example: '*/10 * * * *', description: 'A cron expression in the business time zone.' })
+  @ApiProperty({
+    example: '*/10 * * * *',
+    description: 'A cron expression in the business time zone, or `every 60 seconds`.',
+  })
   readonly schedule!: string;
 
   @Whole(1, 3600, {

@@ -32,7 +32,7 @@ export class ListJobsHandler implements IQueryHandler<ListJobs> {
   async execute(): Promise<JobResponse[]> {
     const rows = (await this.database.query(READ, [this.jobs.names])) as JobRow[];
     const byName = new Map(rows.map((row) => [row.name, row]));
-    return this.jobs.all.flatMap(({ name, description, cron, leaseSeconds }) => {
+    return this.jobs.all.flatMap(({ name, description, schedule, leaseSeconds }) => {
       const row = byName.get(name);
       if (row === undefined) return [];
       const { nextRunAt, overdue } = row;
@@ -41,7 +41,7 @@ export class ListJobsHandler implements IQueryHandler<ListJobs> {
         {
           name,
           description,
-          schedule: cron,
+          schedule: schedule.text,
           leaseSeconds,
           nextRunAt: nextRunAt.toISOString(),
           overdue,

@@ -1,12 +1,11 @@
 import { SetMetadata } from '@nestjs/common';
 
+import type { DaybookConfig } from '../config/config.js';
 import type { JobRun } from './job-run.js';
 
-export interface JobDeclaration {
+interface JobDescription {
   /** Lower-case words with hyphens between them: its name in the API, the metrics and the database. */
   readonly name: string;
-  /** Five fields, or six with seconds in front, in the business time zone: `30 3 * * *`. */
-  readonly cron: string;
   /**
    * How long a run may go without finishing a batch before another process takes the job over, 30 to 3600. Several
    * times what a batch may take: a run that is slower than its lease never gets anything done.
@@ -15,6 +14,18 @@ export interface JobDeclaration {
   /** For operators: what it does, in a sentence. */
   readonly description: string;
 }
+
+export interface CronJob extends JobDescription {
+  /** Five fields, or six with seconds in front, in the business time zone: `30 3 * * *`. */
+  readonly cron: string;
+}
+
+export interface IntervalJob extends JobDescription {
+  /** 1 to 86400; the ticks are the whole multiples of it since 1970, by the database's clock. */
+  readonly everySeconds: (config: DaybookConfig) => number;
+}
+
+export type JobDeclaration = CronJob | IntervalJob;
 
 export interface RunsJob {
   /**

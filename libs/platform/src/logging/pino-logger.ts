@@ -2,6 +2,7 @@ import type { LoggerService } from '@nestjs/common';
 import { type Logger as Pino, pino } from 'pino';
 
 import type { LogLevel } from '../config/config.js';
+import { isTracing, traceFields } from '../tracing/tracing.js';
 
 // What Nest tells of its own start is of interest when something is wrong with it, not in daily operation.
 const FRAMEWORK_CONTEXTS = new Set([
@@ -21,6 +22,7 @@ export function createPino(level: LogLevel): Pino {
     formatters: { level: (label) => ({ level: label }) },
     redact: ['*.headers.authorization', '*.headers.cookie'],
     serializers: { err: pino.stdSerializers.errWithCause },
+    ...(isTracing() && { mixin: traceFields }),
   });
 }
 

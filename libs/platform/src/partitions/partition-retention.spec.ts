@@ -107,7 +107,13 @@ describe('old months', () => {
   });
 
   it('are detached no further when the run is asked to end', async () => {
-    const run = new JobRun(pool, { job: 'detach', fence: '1', runId: '1', leaseSeconds: 60 });
+    const run = new JobRun(pool, {
+      job: 'detach',
+      fence: '1',
+      runId: '1',
+      leaseSeconds: 60,
+      scheduledFor: null,
+    });
     run.abort(new Error('the server stops'));
     await expect(retentionOf({ RETENTION_MONTHS: '3' }).run(run)).rejects.toThrow('the server stops');
     expect(await monthsOf('tickets')).toHaveLength(6);

@@ -23,6 +23,9 @@ export class DetachInterrupted extends Error {
   }
 }
 
+/** Told of a month's table while its rows are still in sight, in the transaction that announces that they may be gone. */
+export type RecordsLeaving = (partition: string, manager: EntityManager) => Promise<void>;
+
 /**
  * Detaches the months that RETENTION_MONTHS no longer keeps. Their tables stay in the database, in the schema
  * `detached`. Every step can be the last one of a run: the state of the tables tells the next run where to go on.
@@ -36,6 +39,7 @@ export class DetachInterrupted extends Error {
 })
 export class PartitionRetention implements RunsJob {
   private readonly inUse: RowsInUse[] = [];
+  private readonly recorders: { readonly table: string; readonly record: RecordsLeaving }[] = [];
 
   constructor(
     @Inject(CONFIG) private readonly config: DaybookConfig,
@@ -45,6 +49,11 @@ export class PartitionRetention implements RunsJob {
   /** A month in which such a row is left is not detached, nor is what is part of it. */
   keepMonthsWith(rows: RowsInUse): void {
     this.inUse.push(rows);
+  }
+
+  /** Lets somebody write down what will be missing when a month of this table has left. */
+  recordLeaving(table: string, record: RecordsLeaving): void {
+    this.recorders.push({ table, record });
   }
 
   /** @throws {MonthsLeft} {DetachInterrupted} */
@@ -109,10 +118,16 @@ export class PartitionRetention implements RunsJob {
     let reason: string | undefined;
     await run.batch(async (manager) => {
       reason = await this.reasonToStay(partition, manager);
-      if (reason === undefined) await this.partitions.recordDetached(partition, manager);
+      if (reason === undefined) await this.record(partition, manager);
       return 0;
     });
     return reason;
+  }
+
+  private async record(partition: Partition, manager: EntityManager): Promise<void> {
+    await this.partitions.recordDetached(partition, manager);
+    for (const { table, record } of this.recorders)
+      if (table === partition.table) await record(partition.name, manager);
   }
 
   private async takeOut(partition: Partition): Promise<void> {

@@ -8,6 +8,7 @@ import { DataSource, type EntityManager } from 'typeorm';
 import { createTestDatabase, type TestDatabase } from '../../../../test/support/database.js';
 import { waitFor } from '../../../../test/support/wait-for.js';
 import { loadConfig } from '../config/config.js';
+import { RetryTransaction } from '../database/transaction.js';
 import { DomainError, OutcomeUnknown, Overloaded } from '../errors/domain-error.js';
 import { DomainEvent } from '../events/domain-event.js';
 import { type HandlesInTransaction, InTransactionHandler } from '../events/in-transaction-handlers.js';
@@ -152,7 +153,7 @@ async function books() {
 }
 
 const group = (of: Shop = shop, onArrival?: (commands: readonly Take[]) => Promise<void>) =>
-  of.writePath.group<Take>((commands, manager) => takeApples(commands, manager, onArrival));
+  of.writePath.group<Take>('take-apples', (commands, manager) => takeApples(commands, manager, onArrival));
 
 async function refusalOf(promise: Promise<unknown>): Promise<unknown> {
   const [outcome] = await Promise.allSettled([promise]);
@@ -205,6 +206,21 @@ describe('a change', () => {
     ]);
     expect(await books()).toEqual({ left: 6, takings: 2, scribbles: 2, keys: 2 });
     expect(shop.published).toHaveLength(2);
+  });
+});
+
+describe("a change of Daybook's own", () => {
+  it('that lost against another runs again: one effect, published once', async () => {
+    let runs = 0;
+    const left = await shop.module.get(WritePath).change(async (manager) => {
+      runs += 1;
+      const { events } = await takeApples([take(3)], manager);
+      if (runs === 1) throw new RetryTransaction('Somebody was faster', undefined);
+      return { result: 'done', events };
+    });
+    expect(left).toBe('done');
+    expect(await books()).toMatchObject({ left: 7, takings: 1, scribbles: 1 });
+    expect(shop.published).toHaveLength(1);
   });
 });
 
@@ -365,7 +381,9 @@ describe('two transactions with one key at the same moment', () => {
       return { answer: outcomes[0] as Answer, events };
     };
     const letGo = await holdShelf();
-    const twins = [0, 1].map(() => shop.writePath.single<Take>(takeAlone).submit(take(3, claim('k'))));
+    const twins = [0, 1].map(() =>
+      shop.writePath.single<Take>('take-apples', takeAlone).submit(take(3, claim('k'))),
+    );
     await transactionsWait(2);
     await letGo();
     const answers = await Promise.all(twins);
@@ -388,7 +406,7 @@ async function holdShelf(): Promise<() => Promise<void>> {
 describe('a write of single commands', () => {
   it('runs each in a transaction of its own; one that throws its refusal does not touch the others', async () => {
     const batches: number[] = [];
-    const takings = shop.writePath.single<Take>(async (command, manager) => {
+    const takings = shop.writePath.single<Take>('take-apples', async (command, manager) => {
       batches.push(command.apples);
       const { outcomes, events } = await takeApples([command], manager);
       if (outcomes[0] instanceof DomainError) throw outcomes[0];

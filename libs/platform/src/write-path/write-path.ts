@@ -2,11 +2,16 @@ import { Inject, Injectable } from '@nestjs/common';
 import { EventBus } from '@nestjs/cqrs';
 import { DataSource, type EntityManager } from 'typeorm';
 
-import { inTransaction, together } from '../database/transaction.js';
+import { inRepeatedTransaction, inTransaction, together } from '../database/transaction.js';
 import { DomainError } from '../errors/domain-error.js';
 import type { DomainEvent } from '../events/domain-event.js';
 import { InTransactionEvents } from '../events/in-transaction-handlers.js';
-import { GroupCommit, type GroupCommitLimits, type Outcome } from '../group-commit/group-commit.js';
+import {
+  GroupCommit,
+  type GroupCommitLimits,
+  type GroupCommitObserver,
+  type Outcome,
+} from '../group-commit/group-commit.js';
 import type { Answer } from '../http/answer.js';
 import type { RequestContext } from '../http/request-context.js';
 import {
@@ -15,6 +20,7 @@ import {
   IdempotencyKeyReused,
   IdempotencyStore,
 } from '../idempotency/idempotency.js';
+import { traceBatch } from '../tracing/batch-spans.js';
 
 /** What every command that writes carries besides its input. */
 export interface WriteCommand {
@@ -43,6 +49,7 @@ export type WriteBatch<C extends WriteCommand> = (
 @Injectable()
 export class WritePath {
   private readonly groups: GroupCommit<never, Answer>[] = [];
+  private readonly observers: GroupCommitObserver[] = [];
 
   constructor(
     @Inject(DataSource) private readonly database: DataSource,
@@ -51,15 +58,21 @@ export class WritePath {
     private readonly eventBus: EventBus,
   ) {}
 
-  /** A hot write: concurrent commands share transactions. `write` may return refusals for some of them. */
+  /**
+   * A hot write: concurrent commands share transactions. `write` may return refusals for some of them.
+   * @param name what the commands do: `place-order`
+   */
   group<C extends WriteCommand>(
+    name: string,
     write: WriteBatch<C>,
     limits?: Partial<GroupCommitLimits>,
   ): GroupCommit<C, Answer> {
     const group = new GroupCommit<C, Answer>({
-      commit: (commands) => this.commit(commands, write),
+      name,
+      commit: (commands) => traceBatch(name, commands, () => this.commit(commands, write)),
       isRepeatable: (command) => command.idempotency !== undefined,
       ...(limits && { limits }),
+      observers: this.observers,
     });
     this.groups.push(group as unknown as GroupCommit<never, Answer>);
     return group;
@@ -67,12 +80,14 @@ export class WritePath {
 
   /** A rare write: one command per transaction, under the same rules. `write` throws its refusals. */
   single<C extends WriteCommand>(
+    name: string,
     write: (
       command: C,
       manager: EntityManager,
     ) => Promise<{ answer: Answer; events: readonly DomainEvent[] }>,
   ): GroupCommit<C, Answer> {
     return this.group<C>(
+      name,
       async ([command], manager) => {
         const { answer, events } = await write(command as C, manager);
         return { outcomes: [answer], events };
@@ -83,24 +98,36 @@ export class WritePath {
 
   /**
    * What Daybook changes by itself, in a transaction of its own under the same rules: in-transaction handlers take part,
-   * and the events go on the EventBus after the commit. It is not run again when it fails; whoever calls it will.
-   * @param write `finish` runs last, behind the handlers: for what others wait for while it is locked
+   * and the events go on the EventBus after the commit. Run again, a bounded number of times, when it lost against another.
+   * @param write `underWay` are statements that were issued and not waited for; `finish` runs last, behind the handlers: for what others wait for while it is locked
    */
   async change<T>(
     write: (manager: EntityManager) => Promise<{
       result: T;
       events: readonly DomainEvent[];
+      underWay?: Promise<void>;
       finish?: () => Promise<void>;
     }>,
   ): Promise<T> {
-    const { result, events } = await inTransaction(this.database, async (manager) => {
+    const { result, events } = await inRepeatedTransaction(this.database, async (manager) => {
       const written = await write(manager);
-      await this.inTransactionEvents.dispatch(written.events, manager);
+      const handled = this.inTransactionEvents.dispatch(written.events, manager);
+      await together(written.underWay ?? Promise.resolve(), handled);
       await written.finish?.();
       return written;
     });
     for (const event of events) this.eventBus.publish(event);
     return result;
+  }
+
+  /** From now on the observer hears of every group, those made earlier as well. */
+  observe(observer: GroupCommitObserver): void {
+    this.observers.push(observer);
+  }
+
+  /** How many commands of each group wait for a transaction now. */
+  get queueLengths(): readonly (readonly [name: string, commands: number])[] {
+    return this.groups.map(({ name, queueLength }) => [name, queueLength] as const);
   }
 
   /** Refuses new commands and waits until every accepted one is committed and answered. */
