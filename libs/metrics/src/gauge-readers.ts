@@ -1,8 +1,11 @@
 import { Injectable, Logger, type OnModuleInit, type Type } from '@nestjs/common';
 import { DiscoveryService, Reflector } from '@nestjs/core';
+import { Registry } from 'prom-client';
 
 import { declaredGauges, type Gauge, type GaugeReading, type ReadsGauges } from '@daybook/platform';
 
+// Less than Prometheus waits for the whole answer. When no connection is free, what the process itself knows matters most.
+const PATIENCE_MS = 3_000;
 const NAME = /^daybook_[a-z0-9]+(_[a-z0-9]+)*$/;
 
 /** Thrown at start: of two gauges with one name nobody could tell which is which. */
@@ -30,6 +33,7 @@ export class GaugeReaders implements OnModuleInit {
   constructor(
     private readonly discovery: DiscoveryService,
     private readonly reflector: Reflector,
+    private readonly ofProcess: Registry,
   ) {}
 
   onModuleInit(): void {
@@ -38,7 +42,10 @@ export class GaugeReaders implements OnModuleInit {
       const gauges = declaredGauges(this.reflector, metatype as Type);
       return gauges ? [{ gauges, reader: instance as ReadsGauges }] : [];
     });
-    checkNames(found.flatMap(({ gauges }) => gauges));
+    checkNames(
+      found.flatMap(({ gauges }) => gauges),
+      this.ofProcess,
+    );
     this.readers = found.map(({ reader }) => reader);
   }
 
@@ -51,10 +58,11 @@ export class GaugeReaders implements OnModuleInit {
   /** One after the other: metrics never take more than one connection from the orders. */
   private async readOneByOne(): Promise<Readings> {
     const readings: GaugeReading[] = [];
+    const patience = AbortSignal.timeout(PATIENCE_MS);
     let failures = 0;
     for (const reader of this.readers) {
       try {
-        readings.push(...(await reader.read()));
+        readings.push(...(await readWhile(patience, reader)));
       } catch (error) {
         failures += 1;
         this.logger.warn({
@@ -68,11 +76,25 @@ export class GaugeReaders implements OnModuleInit {
   }
 }
 
-function checkNames(gauges: readonly Gauge[]): void {
+/** The readings of a reader, unless patience ends before; then it is not even asked. */
+async function readWhile(patience: AbortSignal, reader: ReadsGauges): Promise<readonly GaugeReading[]> {
+  patience.throwIfAborted();
+  const impatience = Promise.withResolvers<never>();
+  const giveUp = () => impatience.reject(patience.reason);
+  patience.addEventListener('abort', giveUp);
+  try {
+    return await Promise.race([reader.read(), impatience.promise]);
+  } finally {
+    patience.removeEventListener('abort', giveUp);
+  }
+}
+
+function checkNames(gauges: readonly Gauge[], taken: Registry): void {
   const seen = new Set<string>();
   for (const { name } of gauges) {
     if (!NAME.test(name)) throw new BadGaugeDeclaration(name, 'needs a name that begins with daybook_');
-    if (seen.has(name)) throw new BadGaugeDeclaration(name, 'is declared twice');
+    if (seen.has(name) || taken.getSingleMetric(name) !== undefined)
+      throw new BadGaugeDeclaration(name, 'is declared twice');
     seen.add(name);
   }
 }

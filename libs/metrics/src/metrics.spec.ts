@@ -1,11 +1,12 @@
 import { Injectable, Logger, type Type } from '@nestjs/common';
+import { DiscoveryModule } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
+import { Gauge as ProcessGauge, Registry } from 'prom-client';
 
 import { DatabaseGauges, type GaugeReading, type ReadsGauges } from '@daybook/platform';
 
 import { BadGaugeDeclaration, GaugeReaders } from './gauge-readers.js';
 import { Metrics } from './metrics.js';
-import { MetricsModule } from './metrics.module.js';
 
 const { jest } = import.meta;
 
@@ -40,7 +41,16 @@ class Bystander implements ReadsGauges {
 
 /** A module with these providers, as Nest makes it. */
 async function start(...providers: Type[]) {
-  const module = await Test.createTestingModule({ imports: [MetricsModule], providers }).compile();
+  const registry = new Registry();
+  new ProcessGauge({
+    name: 'daybook_sun',
+    help: 'What this process knows by itself.',
+    registers: [registry],
+  });
+  const module = await Test.createTestingModule({
+    imports: [DiscoveryModule],
+    providers: [GaugeReaders, Metrics, { provide: Registry, useValue: registry }, ...providers],
+  }).compile();
   await module.init();
   return { metrics: module.get(Metrics), readers: module.get(GaugeReaders) };
 }
@@ -63,6 +73,9 @@ describe('the metrics', () => {
     const { metrics } = await start(TreeGauges, RainGauge, Bystander);
     const lines = await linesOf(metrics);
     expect(ours(lines)).toEqual([
+      '# HELP daybook_sun What this process knows by itself.',
+      '# TYPE daybook_sun gauge',
+      'daybook_sun 0',
       '# HELP daybook_trees How many trees there are.',
       '# TYPE daybook_trees gauge',
       'daybook_trees{kind="oak"} 3',
@@ -92,6 +105,7 @@ describe('the metrics', () => {
     trees = () => Promise.reject(new Error('The forest is closed'));
     const lines = await linesOf(metrics);
     expect(lines.filter((line) => line.startsWith('daybook_'))).toEqual([
+      'daybook_sun 0',
       'daybook_rain_millimetres 12.5',
       'daybook_gauge_readers_failed 1',
     ]);
@@ -125,12 +139,17 @@ describe('a gauge', () => {
   @DatabaseGauges({ name: 'rain', help: 'Not one of ours.' })
   class ForeignGauge extends RainGauge {}
 
+  @Injectable()
+  @DatabaseGauges({ name: 'daybook_sun', help: 'Known to the process already.' })
+  class SecondSunGauge extends RainGauge {}
+
   it.each<[what: string, complaint: string, providers: Type[]]>([
     [
       'of a name that another one has',
       'daybook_rain_millimetres is declared twice',
       [RainGauge, SecondRainGauge],
     ],
+    ['of a name that the process uses itself', 'daybook_sun is declared twice', [SecondSunGauge]],
     [
       'of a name that is not one of ours',
       'The gauge rain needs a name that begins with daybook_',

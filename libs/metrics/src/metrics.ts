@@ -8,11 +8,12 @@ import { GaugeReaders } from './gauge-readers.js';
 /** All metrics as Prometheus reads them: of this process, and those that the database knows. */
 @Injectable()
 export class Metrics {
-  /** Memory, processor time, event loop and garbage collection, under the names that dashboards know. */
-  private readonly ofProcess = new Registry();
-
-  constructor(private readonly gauges: GaugeReaders) {
-    collectDefaultMetrics({ register: this.ofProcess });
+  constructor(
+    private readonly gauges: GaugeReaders,
+    private readonly ofProcess: Registry,
+  ) {
+    // Memory, processor time, event loop and garbage collection, under the names that dashboards know.
+    collectDefaultMetrics({ register: ofProcess });
   }
 
   async toPrometheus(): Promise<string> {
