@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 
-import { formatNumber, fromStoredNumber, toStoredNumber } from './business-number.js';
+import { formatNumber, fromStoredNumber, storedNumbersBetween, toStoredNumber } from './business-number.js';
 
 const days = fc
   .date({ min: new Date('1970-01-01'), max: new Date('9999-12-31'), noInvalidDate: true })
@@ -75,5 +75,45 @@ describe('a business number', () => {
   it('fits the 64 bits of its column on every day of the calendar', () => {
     const largest = toStoredNumber(formatNumber('', '99991231', 9_999_999_999)) as string;
     expect(BigInt(largest)).toBeLessThan(2n ** 63n);
+  });
+});
+
+describe('the numbers of a span of time', () => {
+  const HOUR_MS = 3_600_000;
+  const moments = fc.date({ min: new Date('2000-01-01'), max: new Date('2100-01-01'), noInvalidDate: true });
+  const dayAt = (moment: Date, offsetHours: number) =>
+    new Date(moment.getTime() + offsetHours * HOUR_MS).toISOString().slice(0, 10).replaceAll('-', '');
+
+  it('have among them those of every moment within, in whatever time zone the day was', () => {
+    fc.assert(
+      fc.property(
+        moments,
+        moments,
+        moments,
+        fc.integer({ min: -12, max: 14 }),
+        counts,
+        (a, b, c, offset, n) => {
+          const [from, placedAt, to] = [a, b, c].sort((one, other) => one.getTime() - other.getTime()) as [
+            Date,
+            Date,
+            Date,
+          ];
+          fc.pre(placedAt < to);
+          const number = BigInt(toStoredNumber(formatNumber('', dayAt(placedAt, offset), n)) as string);
+          const { first, end } = storedNumbersBetween(from, to);
+          expect(number >= BigInt(first as string)).toBe(true);
+          expect(number < BigInt(end as string)).toBe(true);
+        },
+      ),
+    );
+  });
+
+  it('are of a day more on either side at most', () => {
+    const day = storedNumbersBetween(new Date('2026-11-20Z'), new Date('2026-11-21Z'));
+    expect(day).toEqual({ first: '202611190000000000', end: '202611220000000000' });
+  });
+
+  it('have no bound where the span has none', () => {
+    expect(storedNumbersBetween(null, null)).toEqual({ first: null, end: null });
   });
 });

@@ -1,3 +1,8 @@
-export { type BusinessNumber, fromStoredNumber, toStoredNumber } from './business-number.js';
+export {
+  type BusinessNumber,
+  fromStoredNumber,
+  storedNumbersBetween,
+  toStoredNumber,
+} from './business-number.js';
 export { IdGenerator, type IssuedNumbers, type NumberSeries } from './id-generator.js';
 export { IdGeneratorModule } from './id-generator.module.js';

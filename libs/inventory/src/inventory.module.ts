@@ -26,6 +26,8 @@ import { ListWarehousesHandler } from './list-warehouses/list-warehouses.query.j
 import { Product } from './product.entity.js';
 import { PurgeReservations } from './purge-reservations/purge-reservations.job.js';
 import { ReleaseReservationHandler } from './release-reservation/release-reservation.command.js';
+import { ReservationGauges } from './reservation-gauges.js';
+import { ReservationMetrics } from './reservation-metrics.js';
 import { ReservationsController } from './reservations.controller.js';
 import { ReservationsRepository } from './reservations.repository.js';
 import { ReserveStockHandler } from './reserve-stock/reserve-stock.command.js';
@@ -61,6 +63,8 @@ import { WarehousesController } from './warehouses.controller.js';
     ListWarehousesHandler,
     PurgeReservations,
     ReleaseReservationHandler,
+    ReservationGauges,
+    ReservationMetrics,
     ReserveStockHandler,
   ],
   exports: [StockRepository, ReservationsRepository, ALLOCATION_STRATEGY],

@@ -96,12 +96,15 @@ export function claim(
   return status === 'active' ? reservation : new ReservationNotActive(reservationId, status, orderId);
 }
 
-/** Who a command claims a reservation for: a customer their own, an operator any. */
-export function toClaimant(command: {
+/** What every command that changes a reservation carries besides its input. */
+export interface ReservationCommand {
   readonly reservationId: string;
   readonly context: RequestContext;
   readonly expectedVersion?: number | undefined;
-}): ReservationClaimant {
+}
+
+/** Who a command claims a reservation for: a customer their own, an operator any. */
+export function toClaimant(command: ReservationCommand): ReservationClaimant {
   const { reservationId, context, expectedVersion } = command;
   return { reservationId, customerId: isOperator(context) ? undefined : context.actor, expectedVersion };
 }

@@ -128,8 +128,10 @@ export class ReservationsRepository {
       idColumn(extended),
       textColumn(extended.map(({ expiresAt }) => expiresAt.toISOString())),
     ]);
-    await together(this.update(extended, manager), holds);
-    expectHolds(await holds, extended);
+    await together(
+      this.update(extended, manager),
+      holds.then((rows) => expectHolds(rows, extended)),
+    );
   }
 
   /** Writes reservations as they are after their end, which is not yet overdue, and ends their claims on stock. */

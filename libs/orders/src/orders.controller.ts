@@ -15,10 +15,12 @@ import {
   ApiConflicts,
   ApiCreated,
   ApiErrors,
+  ApiFiles,
   ApiIdempotent,
   ApiIfMatch,
   ApiPage,
   ApiReplayable,
+  ApiTooBroad,
   ApiVersioned,
   Context,
   Idempotency,
@@ -28,10 +30,13 @@ import {
   linkNextPage,
   type RequestContext,
   Roles,
+  StreamedAnswers,
 } from '@daybook/platform';
 
 import { ChangeOrderStatus } from './change-order-status/change-order-status.command.js';
 import { ChangeOrderStatusRequest } from './change-order-status/change-order-status.dto.js';
+import { ExportedOrderResponse, ExportOrdersRequest } from './export-orders/export-orders.dto.js';
+import { ExportOrders } from './export-orders/export-orders.query.js';
 import { GetOrder } from './get-order/get-order.query.js';
 import { ListOrdersRequest } from './list-orders/list-orders.dto.js';
 import { ListOrders } from './list-orders/list-orders.query.js';
@@ -73,6 +78,7 @@ export class OrdersController {
   constructor(
     private readonly commands: CommandBus,
     private readonly queries: QueryBus,
+    private readonly streams: StreamedAnswers,
   ) {}
 
   @Post()
@@ -115,8 +121,9 @@ export class OrdersController {
   }
 
   @Get()
-  @ApiOperation({ summary: 'List orders, newest first' })
-  @ApiPage(OrderResponse)
+  @ApiOperation({ summary: 'Find orders' })
+  @ApiPage(OrderResponse, { counted: true })
+  @ApiTooBroad()
   @ApiErrors()
   async list(
     @Query() query: ListOrdersRequest,
@@ -125,6 +132,22 @@ export class OrdersController {
   ) {
     const page = linkNextPage(reply, await this.queries.execute(new ListOrders(query, context)));
     return { ...page, data: page.data.map(toOrderResponse) };
+  }
+
+  @Get('export')
+  @ApiOperation({ summary: 'Export orders as NDJSON or CSV' })
+  @ApiFiles('All orders that fit, one per row. A file that does not end properly is not all of it.', {
+    'application/x-ndjson': ExportedOrderResponse,
+    'text/csv': 'text',
+  })
+  @ApiTooBroad()
+  @ApiErrors()
+  async export(
+    @Query() query: ExportOrdersRequest,
+    @Context() context: RequestContext,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ) {
+    return this.streams.send(reply, context, await this.queries.execute(new ExportOrders(query, context)));
   }
 
   @Get(':id')

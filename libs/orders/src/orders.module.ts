@@ -6,8 +6,11 @@ import { InventoryModule } from '@daybook/inventory';
 import { PartitionRetention } from '@daybook/platform';
 
 import { ChangeOrderStatusHandler } from './change-order-status/change-order-status.command.js';
+import { OrderMoves } from './change-order-status/order-moves.js';
+import { ExportOrdersHandler } from './export-orders/export-orders.query.js';
 import { GetOrderHandler } from './get-order/get-order.query.js';
 import { ListOrdersHandler } from './list-orders/list-orders.query.js';
+import { OrderSearch } from './order-search.js';
 import { CLAIMING_STATUSES } from './order-status.js';
 import { Order, ORDER_SERIES } from './order.entity.js';
 import { OrdersController } from './orders.controller.js';
@@ -21,13 +24,17 @@ import { RequeueStuckOrders } from './requeue-stuck-orders/requeue-stuck-orders.
   controllers: [OrdersController],
   providers: [
     OrdersRepository,
+    OrderSearch,
+    OrderMoves,
     ChangeOrderStatusHandler,
+    ExportOrdersHandler,
     GetOrderHandler,
     ListOrdersHandler,
     PlaceOrderHandler,
     PlaceOrdersInBulkHandler,
     RequeueStuckOrders,
   ],
+  exports: [OrderMoves],
 })
 export class OrdersModule {
   constructor(idGenerator: IdGenerator, retention: PartitionRetention) {

@@ -1,18 +1,21 @@
 import { Injectable } from '@nestjs/common';
-import { type EntityManager, In } from 'typeorm';
+import type { EntityManager } from 'typeorm';
 
 import { fromStoredNumber, toStoredNumber } from '@daybook/id-generator';
 import type { Allocation } from '@daybook/inventory';
 import {
   numberColumn,
   prepared,
+  read,
   RetryTransaction,
   textColumn,
   textsIn,
+  together,
   violatesUnique,
 } from '@daybook/platform';
 
-import { Order, type OrderId, type OrderLine } from './order.entity.js';
+import { ORDER_COLUMNS, type OrderRow, toOrder } from './order-row.js';
+import type { Order, OrderId, OrderLine } from './order.entity.js';
 
 /** A customer's own name for an order. */
 export interface ClientOrderKey {
@@ -44,6 +47,10 @@ const FIND_CLIENT_ORDERS = `
   SELECT customer_id AS "customerId", client_order_id AS "clientOrderId", order_id::text AS stored
   FROM client_order_ids
   JOIN unnest(${textsIn('$1')}, ${textsIn('$2')}) AS wanted (customer_id, client_order_id) USING (customer_id, client_order_id)`;
+
+const LOCK_ORDERS = `
+  SELECT ${ORDER_COLUMNS} FROM orders WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE`;
+const LOCK_FREE_ORDERS = `${LOCK_ORDERS} SKIP LOCKED`;
 
 const READ_LINES = `
   SELECT line.order_id::text, line.line_no, line.product_id AS "productId", product.sku, line.name, line.quantity,
@@ -137,28 +144,59 @@ export class OrdersRepository {
     return rows.map((row) => ({ ...row, orderId: fromStoredNumber(row.stored) }));
   }
 
-  /** Locks orders in the order of their numbers, whatever the order of the ids, and reads them with their lines. */
-  async lock(ids: readonly OrderId[], manager: EntityManager): Promise<Map<string, Order>> {
-    const orders = await manager.find(Order, {
-      where: { id: In([...new Set(ids)]) },
-      order: { id: 'ASC' },
-      lock: { mode: 'for_no_key_update' },
-    });
-    await this.loadLines(orders, manager);
-    return new Map(orders.map((order) => [order.id, order]));
+  /**
+   * Locks orders in the order of their numbers, whatever the order of the ids. Their lines are not read.
+   * @param options `passOverLocked`: those that another transaction has locked are left out, instead of waiting for it
+   */
+  async lock(
+    ids: readonly OrderId[],
+    manager: EntityManager,
+    { passOverLocked = false } = {},
+  ): Promise<Map<string, Order>> {
+    const [name, text] = passOverLocked
+      ? ['orders/lock-free', LOCK_FREE_ORDERS]
+      : ['orders/lock', LOCK_ORDERS];
+    const rows = await prepared<OrderRow>(manager, name, text, [numberColumn(ids.map(stored))]);
+    return new Map(rows.map(toOrder).map((order) => [order.id, order]));
   }
 
-  /** Gives each order its lines: two statements, however many orders. */
+  /** Gives each order its lines. */
   async loadLines(orders: readonly Order[], manager: EntityManager): Promise<void> {
-    if (orders.length === 0) return;
-    const ids = [orders.map(({ id }) => stored(id))];
-    const lineRows = (await manager.query(READ_LINES, ids)) as (LineKey & Omit<OrderLine, 'allocations'>)[];
-    const allocationRows = (await manager.query(READ_ALLOCATIONS, ids)) as (LineKey & Allocation)[];
-    const allocationsByLine = Map.groupBy(allocationRows, lineKey);
-    const linesByOrder = Map.groupBy(lineRows, ({ order_id }) => order_id);
-    for (const order of orders) {
-      order.lines = (linesByOrder.get(stored(order.id)) ?? []).map((row) => toLine(row, allocationsByLine));
-    }
+    const lines = await this.readLines(
+      orders.map(({ id }) => id),
+      manager,
+    );
+    for (const order of orders) order.lines = lines.get(order.id) ?? [];
+  }
+
+  /** The lines of orders by their ids: two statements, however many orders. */
+  async readLines(
+    ids: readonly OrderId[],
+    manager: EntityManager,
+  ): Promise<ReadonlyMap<string, readonly OrderLine[]>> {
+    if (ids.length === 0) return new Map();
+    const numbers = [numberColumn(ids.map(stored))];
+    const lines = read<LineKey & Omit<OrderLine, 'allocations'>>(
+      manager,
+      'orders/read-lines',
+      READ_LINES,
+      numbers,
+    );
+    const allocations = read<LineKey & Allocation>(
+      manager,
+      'orders/read-allocations',
+      READ_ALLOCATIONS,
+      numbers,
+    );
+    await together(lines, allocations);
+    const allocationsByLine = Map.groupBy(await allocations, lineKey);
+    const linesByOrder = Map.groupBy(await lines, ({ order_id }) => order_id);
+    return new Map(
+      [...linesByOrder].map(([order, rows]) => [
+        fromStoredNumber(order),
+        rows.map((row) => toLine(row, allocationsByLine)),
+      ]),
+    );
   }
 
   /**

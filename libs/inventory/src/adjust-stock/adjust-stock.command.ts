@@ -55,7 +55,9 @@ export class AdjustStockHandler implements ICommandHandler<AdjustStock> {
     writePath: WritePath,
     private readonly stock: StockRepository,
   ) {
-    this.commits = writePath.single<AdjustStock>((command, manager) => this.adjust(command, manager));
+    this.commits = writePath.single<AdjustStock>('adjust-stock', (command, manager) =>
+      this.adjust(command, manager),
+    );
   }
 
   execute(command: AdjustStock): Promise<Answer> {

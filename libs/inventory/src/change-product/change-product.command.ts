@@ -34,7 +34,9 @@ export class ChangeProductHandler implements ICommandHandler<ChangeProduct> {
   private readonly commits;
 
   constructor(writePath: WritePath) {
-    this.commits = writePath.single<ChangeProduct>((command, manager) => this.change(command, manager));
+    this.commits = writePath.single<ChangeProduct>('change-product', (command, manager) =>
+      this.change(command, manager),
+    );
   }
 
   execute(command: ChangeProduct): Promise<Answer> {

@@ -33,7 +33,9 @@ export class CreateProductHandler implements ICommandHandler<CreateProduct> {
   private readonly commits;
 
   constructor(writePath: WritePath) {
-    this.commits = writePath.single<CreateProduct>((command, manager) => this.create(command, manager));
+    this.commits = writePath.single<CreateProduct>('create-product', (command, manager) =>
+      this.create(command, manager),
+    );
   }
 
   execute(command: CreateProduct): Promise<Answer> {

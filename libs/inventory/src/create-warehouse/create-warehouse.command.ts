@@ -33,7 +33,9 @@ export class CreateWarehouseHandler implements ICommandHandler<CreateWarehouse> 
   private readonly commits;
 
   constructor(writePath: WritePath) {
-    this.commits = writePath.single<CreateWarehouse>((command, manager) => this.create(command, manager));
+    this.commits = writePath.single<CreateWarehouse>('create-warehouse', (command, manager) =>
+      this.create(command, manager),
+    );
   }
 
   execute(command: CreateWarehouse): Promise<Answer> {

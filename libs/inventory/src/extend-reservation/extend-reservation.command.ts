@@ -2,8 +2,7 @@ import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import type { EntityManager } from 'typeorm';
 
 import {
-  Answer,
-  DomainError,
+  type Answer,
   type GroupCommit,
   type IdempotencyClaim,
   type RequestContext,
@@ -12,9 +11,9 @@ import {
   type Written,
 } from '@daybook/platform';
 
-import { toReservationResponse } from '../reservation.dto.js';
 import { ReservationExtended } from '../reservation.events.js';
-import { changed, claim, type Reservation, toClaimant, toReservationId } from '../reservation.js';
+import { changed, type Reservation, toReservationId } from '../reservation.js';
+import { decideChanges, type ReservationChange } from '../reservation-changes.js';
 import { ReservationsRepository } from '../reservations.repository.js';
 import type { ExtendReservationRequest } from './extend-reservation.dto.js';
 
@@ -45,7 +44,7 @@ export class ExtendReservationHandler implements ICommandHandler<ExtendReservati
     writePath: WritePath,
     private readonly reservations: ReservationsRepository,
   ) {
-    this.groupCommit = writePath.group<ExtendReservation>((commands, manager) =>
+    this.groupCommit = writePath.group<ExtendReservation>('extend-reservation', (commands, manager) =>
       this.extend(commands, manager),
     );
   }
@@ -54,29 +53,27 @@ export class ExtendReservationHandler implements ICommandHandler<ExtendReservati
     return this.groupCommit.submit(command);
   }
 
-  /** A reservation that is extended twice in a batch is written once, as it is after the second time. */
   private async extend(commands: readonly ExtendReservation[], manager: EntityManager): Promise<Written> {
     const ids = commands.map(({ reservationId }) => reservationId);
-    const { reservations, now } = await this.reservations.lockWithStock(ids, manager);
-    const extended = new Map<string, Reservation>();
-    const events: ReservationExtended[] = [];
-    const outcomes = commands.map((command) => {
-      const claimed = claim(reservations.get(command.reservationId), toClaimant(command), now);
-      if (claimed instanceof DomainError) return claimed;
-      const { id, expiresAt } = claimed;
-      const wanted = now.getTime() + command.input.ttlSeconds * 1000;
-      const longer = changed(claimed, now, { expiresAt: new Date(Math.max(wanted, expiresAt.getTime())) });
-      reservations.set(id, longer);
-      extended.set(id, longer);
-      events.push(
-        new ReservationExtended(id, longer.version, now.toISOString(), command.context, {
-          before: { expiresAt: expiresAt.toISOString() },
-          after: { expiresAt: longer.expiresAt.toISOString() },
-        }),
-      );
-      return Answer.versioned(toReservationResponse(longer));
-    });
-    await this.reservations.extend([...extended.values()], manager);
+    const locked = await this.reservations.lockWithStock(ids, manager);
+    const { outcomes, changed: extended, events } = decideChanges(commands, locked, toExtension);
+    await this.reservations.extend(extended, manager);
     return { outcomes, events };
   }
+}
+
+function toExtension(
+  claimed: Reservation,
+  now: Date,
+  { input, context }: ExtendReservation,
+): ReservationChange {
+  const wanted = now.getTime() + input.ttlSeconds * 1000;
+  const expiresAt = new Date(Math.max(wanted, claimed.expiresAt.getTime()));
+  const reservation = changed(claimed, now, { expiresAt });
+  const { id, version } = reservation;
+  const event = new ReservationExtended(id, version, now.toISOString(), context, {
+    before: { expiresAt: claimed.expiresAt.toISOString() },
+    after: { expiresAt: expiresAt.toISOString() },
+  });
+  return { reservation, event };
 }

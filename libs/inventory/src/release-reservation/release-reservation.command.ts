@@ -2,8 +2,7 @@ import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import type { EntityManager } from 'typeorm';
 
 import {
-  Answer,
-  DomainError,
+  type Answer,
   type GroupCommit,
   type IdempotencyClaim,
   type RequestContext,
@@ -13,9 +12,9 @@ import {
   type Written,
 } from '@daybook/platform';
 
-import { toReservationResponse } from '../reservation.dto.js';
 import { ReservationReleased } from '../reservation.events.js';
-import { changed, claim, holdsOf, type Reservation, toClaimant, toReservationId } from '../reservation.js';
+import { changed, holdsOf, type Reservation, toReservationId } from '../reservation.js';
+import { decideChanges, type ReservationChange } from '../reservation-changes.js';
 import { ReservationsRepository } from '../reservations.repository.js';
 import { StockRepository } from '../stock.repository.js';
 
@@ -43,7 +42,7 @@ export class ReleaseReservationHandler implements ICommandHandler<ReleaseReserva
     private readonly reservations: ReservationsRepository,
     private readonly stock: StockRepository,
   ) {
-    this.groupCommit = writePath.group<ReleaseReservation>((commands, manager) =>
+    this.groupCommit = writePath.group<ReleaseReservation>('release-reservation', (commands, manager) =>
       this.release(commands, manager),
     );
   }
@@ -54,23 +53,8 @@ export class ReleaseReservationHandler implements ICommandHandler<ReleaseReserva
 
   private async release(commands: readonly ReleaseReservation[], manager: EntityManager): Promise<Written> {
     const ids = commands.map(({ reservationId }) => reservationId);
-    const { reservations, now } = await this.reservations.lockWithStock(ids, manager);
-    const released: Reservation[] = [];
-    const events: ReservationReleased[] = [];
-    const outcomes = commands.map((command) => {
-      const claimed = claim(reservations.get(command.reservationId), toClaimant(command), now);
-      if (claimed instanceof DomainError) return claimed;
-      const ended = changed(claimed, now, { status: 'released' });
-      reservations.set(ended.id, ended);
-      released.push(ended);
-      events.push(
-        new ReservationReleased(ended.id, ended.version, now.toISOString(), command.context, {
-          before: { status: claimed.status },
-          after: { status: ended.status },
-        }),
-      );
-      return Answer.versioned(toReservationResponse(ended));
-    });
+    const locked = await this.reservations.lockWithStock(ids, manager);
+    const { outcomes, changed: released, events } = decideChanges(commands, locked, toRelease);
     const freed = released.flatMap(holdsOf).map((hold) => ({ ...hold, reservedDelta: -hold.quantity }));
     const underWay = together(
       this.reservations.end(released, manager),
@@ -78,4 +62,14 @@ export class ReleaseReservationHandler implements ICommandHandler<ReleaseReserva
     );
     return { outcomes, events, underWay };
   }
+}
+
+function toRelease(claimed: Reservation, now: Date, { context }: ReleaseReservation): ReservationChange {
+  const reservation = changed(claimed, now, { status: 'released' });
+  const { id, version, status } = reservation;
+  const event = new ReservationReleased(id, version, now.toISOString(), context, {
+    before: { status: claimed.status },
+    after: { status },
+  });
+  return { reservation, event };
 }

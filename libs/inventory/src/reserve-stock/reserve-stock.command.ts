@@ -60,7 +60,9 @@ export class ReserveStockHandler implements ICommandHandler<ReserveStock> {
     @Inject(ALLOCATION_STRATEGY) private readonly strategy: AllocationStrategy,
     @Inject(CONFIG) private readonly config: DaybookConfig,
   ) {
-    this.groupCommit = writePath.group<ReserveStock>((commands, manager) => this.reserve(commands, manager));
+    this.groupCommit = writePath.group<ReserveStock>('reserve-stock', (commands, manager) =>
+      this.reserve(commands, manager),
+    );
   }
 
   async execute(command: ReserveStock): Promise<Answer> {

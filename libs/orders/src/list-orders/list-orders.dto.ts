@@ -1,15 +1,17 @@
-import { CursorField, Limit, Text } from '@daybook/platform';
+import { Choice, CursorField, Limit } from '@daybook/platform';
 
-export class ListOrdersRequest {
-  @Text(255, {
-    optional: true,
-    description: 'Only this customer. Customers see only their own orders in any case.',
-  })
-  readonly customerId?: string;
+import { OrderFiltersRequest } from '../order-filters.dto.js';
 
+export class ListOrdersRequest extends OrderFiltersRequest {
   @Limit()
   readonly limit?: number;
 
   @CursorField()
   readonly cursor?: string;
+
+  @Choice(['exact', 'estimated'], {
+    optional: true,
+    description: 'Adds `total`, and `totalAccuracy`: what takes too long to be counted is estimated.',
+  })
+  readonly count?: 'exact' | 'estimated';
 }

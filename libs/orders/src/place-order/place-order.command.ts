@@ -18,6 +18,8 @@ import {
 import {
   Answer,
   businessNow,
+  CONFIG,
+  type DaybookConfig,
   DomainError,
   type DomainEvent,
   Forbidden,
@@ -85,8 +87,11 @@ export class PlaceOrderHandler implements ICommandHandler<PlaceOrder> {
     private readonly orders: OrdersRepository,
     private readonly idGenerator: IdGenerator,
     @Inject(ALLOCATION_STRATEGY) private readonly strategy: AllocationStrategy,
+    @Inject(CONFIG) private readonly config: DaybookConfig,
   ) {
-    this.groupCommit = writePath.group<PlaceOrder>((commands, manager) => this.place(commands, manager));
+    this.groupCommit = writePath.group<PlaceOrder>('place-order', (commands, manager) =>
+      this.place(commands, manager),
+    );
   }
 
   async execute(command: PlaceOrder): Promise<Answer> {
@@ -96,6 +101,10 @@ export class PlaceOrderHandler implements ICommandHandler<PlaceOrder> {
     }
     if (input.reservationId !== undefined && input.lines !== undefined) {
       throw new ValidationFailed([{ path: 'reservationId', message: 'excludes lines' }]);
+    }
+    if (input.processingTimeMs !== undefined && this.config.processing.processor !== 'simulated') {
+      const message = 'can only be given while orders are processed by the simulated processor';
+      throw new ValidationFailed([{ path: 'processingTimeMs', message }]);
     }
     return this.groupCommit.submit(command);
   }
@@ -250,22 +259,9 @@ function toOutcome(
 }
 
 function toEvents({ order, reservation, consumed }: PlacedOrder, context: RequestContext): DomainEvent[] {
-  const { status, customerId, priority, currency, totalCents, reservationId } = order;
-  const lines = order.lines.map(({ sku, quantity, unitPriceCents }) => ({ sku, quantity, unitPriceCents }));
-  const at = order.placedAt.toISOString();
-  const placed = new OrderPlaced(order.id, order.version, at, context, {
-    after: {
-      status,
-      customerId,
-      priority,
-      currency,
-      totalCents,
-      lines,
-      ...(reservationId !== null && { reservationId }),
-    },
-  });
+  const placed = new OrderPlaced(order, context);
   if (reservation === undefined || consumed === undefined) return [placed];
-  const ended = new ReservationConsumed(consumed.id, consumed.version, at, context, {
+  const ended = new ReservationConsumed(consumed.id, consumed.version, placed.occurredAt, context, {
     before: { status: reservation.status },
     after: { status: consumed.status, orderId: order.id },
   });

@@ -41,7 +41,7 @@ export class PlaceOrderRequest {
 
   @Whole(0, 600_000, {
     optional: true,
-    description: 'How long the simulated processor takes, in milliseconds.',
+    description: 'How long the simulated processor takes, in milliseconds. Refused while there is another.',
   })
   readonly processingTimeMs?: number;
 

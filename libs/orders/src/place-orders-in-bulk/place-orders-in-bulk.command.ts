@@ -50,7 +50,10 @@ export class PlaceOrdersInBulkHandler implements ICommandHandler<PlaceOrdersInBu
     private readonly idempotency: IdempotencyStore,
     @Inject(DataSource) private readonly database: DataSource,
   ) {
-    this.finished = writePath.single<FinishedBulk>(async ({ answer }) => ({ answer, events: [] }));
+    this.finished = writePath.single<FinishedBulk>('finish-bulk', async ({ answer }) => ({
+      answer,
+      events: [],
+    }));
   }
 
   /**
