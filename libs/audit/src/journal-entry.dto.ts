@@ -11,7 +11,10 @@ export class JournalEntryResponse {
   @ApiProperty({ format: 'date-time' })
   readonly occurredAt!: string;
 
-  @ApiProperty({ example: 'operator-1', description: 'The subject of the token that asked for the change.' })
+  @ApiProperty({
+    example: 'operator-1',
+    description: 'The subject of the token that asked for the change; `daybook` is Daybook itself.',
+  })
   readonly actor!: string;
 
   @ApiProperty()
@@ -23,13 +26,18 @@ export class JournalEntryResponse {
   @ApiProperty({ example: '20261120-00001' })
   readonly entityId!: string;
 
-  @ApiProperty({ type: 'integer', nullable: true, description: 'The version the change made.' })
+  @ApiProperty({
+    type: 'integer',
+    nullable: true,
+    description: 'The version the change made; null for an entity that has none.',
+  })
   readonly version!: number | null;
 
   @ApiProperty({
     type: 'object',
     additionalProperties: true,
-    description: '`before` and `after`, as far as they differ, and the reason given.',
+    description:
+      '`before` and `after`, as far as they differ, the reason given, and the attempt to process an order.',
     example: {
       before: { status: 'pending' },
       after: { status: 'cancelled' },

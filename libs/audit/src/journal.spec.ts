@@ -1,5 +1,6 @@
 import { Test, type TestingModule } from '@nestjs/testing';
 import fc from 'fast-check';
+import pg from 'pg';
 import { DataSource } from 'typeorm';
 
 import {
@@ -16,6 +17,7 @@ import {
 } from '@daybook/platform';
 
 import { createTestDatabase, type TestDatabase } from '../../../test/support/database.js';
+import { waitFor } from '../../../test/support/wait-for.js';
 import { AuditModule } from './audit.module.js';
 import { Journal } from './journal.js';
 
@@ -112,6 +114,28 @@ describe('the journal', () => {
     );
   });
 
+  it('has the id of the transaction before it takes a position, as the event feed needs it', async () => {
+    const holder = new pg.Client({ connectionString: database.url });
+    await holder.connect();
+    // Nobody gets a position until this is over.
+    await holder.query('BEGIN; ALTER SEQUENCE journal_position_seq CACHE 1');
+    const writing = write(boiled('brass', 1));
+    try {
+      const [writer] = await waitFor('the writer to wait for its position', async () => {
+        const waiting = await database.query<{ hasId: boolean }>(
+          `SELECT backend_xid IS NOT NULL AS "hasId" FROM pg_stat_activity
+           WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+        );
+        return waiting.length > 0 && waiting;
+      });
+      expect(writer).toEqual({ hasId: true });
+    } finally {
+      await holder.end();
+    }
+    await writing;
+    expect(await rowsOf('brass')).toHaveLength(1);
+  });
+
   it('cannot have two rows for one version: the second change is refused as a whole', async () => {
     await write(boiled('grey', 1), boiled('grey', 2));
     const [outcome] = await Promise.allSettled([write(boiled('grey', 3), boiled('grey', 2))]);
@@ -189,7 +213,7 @@ describe('the write path', () => {
   });
 
   it('brings every event to the journal, with the actor and the request that caused it, and no refused change', async () => {
-    const commits = module.get(WritePath).group<WriteCommand>(async (commands) => {
+    const commits = module.get(WritePath).group<WriteCommand>('boil', async (commands) => {
       const accepted = commands.filter(({ context }) => context.actor !== 'mallory');
       return {
         outcomes: commands.map((each) =>
@@ -211,7 +235,7 @@ describe('the write path', () => {
 
   it('undoes a change whose journal row cannot be written', async () => {
     await write(boiled('steel', 1));
-    const commits = module.get(WritePath).group<WriteCommand>(async (_, manager) => {
+    const commits = module.get(WritePath).group<WriteCommand>('boil', async (_, manager) => {
       await manager.query(`INSERT INTO settings VALUES ('steel', 'changed')`);
       return { outcomes: [new Answer(200, '{}')], events: [boiled('steel', 1)] };
     });

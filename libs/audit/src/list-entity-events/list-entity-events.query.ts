@@ -5,6 +5,7 @@ import { DataSource } from 'typeorm';
 import { CursorCodec, NotFound, type Page, toPage } from '@daybook/platform';
 
 import type { JournalEntryResponse } from '../journal-entry.dto.js';
+import { JOURNAL_COLUMNS, type JournalRow, toJournalEntryResponse } from '../journal-row.js';
 import type { ListEntityEventsRequest } from './list-entity-events.dto.js';
 
 /** The audit trail of one entity that has versions, oldest first, a page at a time. @throws {NotFound} */
@@ -19,8 +20,7 @@ export class ListEntityEvents extends Query<Page<JournalEntryResponse>> {
 }
 
 const READ = `
-  SELECT position, type, occurred_at AS "occurredAt", actor, request_id AS "requestId", entity_type AS "entityType",
-    entity_id AS "entityId", version, data
+  SELECT ${JOURNAL_COLUMNS}
   FROM journal WHERE entity_type = $1 AND entity_id = $2 AND version > $3 AND occurred_at >= $5
   ORDER BY version LIMIT $4`;
 
@@ -41,11 +41,11 @@ export class ListEntityEventsHandler implements IQueryHandler<ListEntityEvents> 
       after,
       limit + 1,
       earliest(entityId),
-    ])) as (Omit<JournalEntryResponse, 'occurredAt'> & { occurredAt: Date })[];
+    ])) as JournalRow[];
     // Whatever exists was once placed or created, and that is in its journal: unless it is so old that both are detached.
     if (cursor === undefined && rows[0]?.version !== 1)
       throw new NotFound(`There is no ${entityType} ${entityId}.`);
-    const entries = rows.map((row) => ({ ...row, occurredAt: row.occurredAt.toISOString() }));
+    const entries = rows.map(toJournalEntryResponse);
     return toPage(entries, limit, (last) => this.cursors.encode(list, [last.version as number]));
   }
 }
