@@ -21,6 +21,7 @@ const GROUPS = [
   ['Orders', 'Place them, read them, move them.'],
   ['Catalogue and stock', 'What can be ordered, and how much of it there is.'],
   ['Audit', 'Who changed what, and when.'],
+  ['Operations', 'How Daybook is doing: figures of this moment, and periodic reports.'],
   ['Administration', 'What Daybook does by the clock.'],
 ] as const;
 

@@ -3,15 +3,16 @@ import { ScheduleModule } from '@nestjs/schedule';
 
 import { AuditModule } from '@daybook/audit';
 import { InventoryModule } from '@daybook/inventory';
-import { MetricsModule } from '@daybook/metrics';
+import { MetricsModule, ReportsModule } from '@daybook/metrics';
 import { OrdersModule } from '@daybook/orders';
 import { type DaybookConfig, PlatformModule } from '@daybook/platform';
+import { ProcessingModule } from '@daybook/processing';
 
 import { ReconcileStock } from './doctor/reconcile-stock.job.js';
 import { StockDriftGauge } from './doctor/stock-drift-gauge.js';
 
 /** The modules Daybook is made of. A new one is added here and in tsconfig.json, nowhere else. */
-const MODULES = [InventoryModule, OrdersModule, AuditModule, MetricsModule];
+const MODULES = [InventoryModule, OrdersModule, ProcessingModule, AuditModule, MetricsModule, ReportsModule];
 
 @Module({})
 export class AppModule {

@@ -4,10 +4,12 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import {
   createPino,
   type DaybookConfig,
+  isTracing,
   NotFound,
   PinoLogger,
   ProblemDetailsFilter,
   ServerAdapter,
+  traceRequests,
 } from '@daybook/platform';
 
 import { AppModule } from './app.module.js';
@@ -29,8 +31,10 @@ export async function createApp(
     new ServerAdapter(new ProblemDetailsFilter()),
     { logger: new PinoLogger(createPino(config.logLevel)), abortOnError: false },
   );
+  if (isTracing()) traceRequests(app.getHttpAdapter().getInstance());
   if (developmentToken !== undefined) admitOnlyThisMachine(app);
-  app.setGlobalPrefix('api/v1', { exclude: ['health/live', 'health/ready', 'metrics'] });
+  // Two routes end in `metrics`: that of Prometheus is outside the base path, the other has it in its own.
+  app.setGlobalPrefix('api/v1', { exclude: ['health/live', 'health/ready', 'metrics', 'api/v1/metrics'] });
   if (config.roles.includes('api')) serveApiDocs(app, developmentToken);
   else serveOperatorsOnly(app);
   try {

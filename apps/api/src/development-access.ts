@@ -22,17 +22,31 @@ export interface DevelopmentAccess {
  */
 export async function openDevelopmentAccess(home: string): Promise<DevelopmentAccess> {
   const secret = await readOrMakeSecret(home);
-  const token = await new SignJWT({ roles: ['operator', 'admin'] })
+  return { secret, token: await signToken(secret) };
+}
+
+/** A token for the server of this home, for tools on the same machine; undefined when it has made no secret yet. */
+export async function developmentToken(home: string): Promise<string | undefined> {
+  const secret = await readFile(secretPath(home), 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'EACCES') return undefined;
+    throw error;
+  });
+  return secret === undefined ? undefined : signToken(secret);
+}
+
+function signToken(secret: string): Promise<string> {
+  return new SignJWT({ roles: ['operator', 'admin'] })
     .setProtectedHeader({ alg: 'HS256' })
     .setSubject('developer')
     .setIssuedAt()
     .setExpirationTime('30d')
     .sign(new TextEncoder().encode(secret));
-  return { secret, token };
 }
 
+const secretPath = (home: string) => join(home, 'development-secret');
+
 async function readOrMakeSecret(home: string): Promise<string> {
-  const path = join(home, 'development-secret');
+  const path = secretPath(home);
   await mkdir(home, { recursive: true });
   try {
     // 'wx': of two processes that start together, one makes the secret and both use it.

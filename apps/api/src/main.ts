@@ -17,8 +17,10 @@ import { createApp } from './create-app.js';
 import { isDemoDataMissing, loadDemoData } from './demo-data.js';
 import { openDevelopmentAccess } from './development-access.js';
 import { runDoctor } from './doctor/doctor.js';
+import { runExport } from './export/export.js';
 import { announceClosing, stopGracefully } from './shutdown.js';
 import { isExpected, PortUnavailable, UnknownCommand } from './start.errors.js';
+import { startTracing } from './tracing/start-tracing.js';
 
 // Garbage of requests that waited for their batch ends up in the old generation, which V8 would let grow to several
 // times what is alive before it collects. 60 % above what is alive keeps the process below 250 MB, without a limit that
@@ -26,6 +28,7 @@ import { isExpected, PortUnavailable, UnknownCommand } from './start.errors.js';
 setFlagsFromString('--heap-growing-percent=60');
 
 const home = process.env['DAYBOOK_HOME'] ?? join(projectRoot(), '.daybook');
+let hasUnsentTraces = false;
 
 try {
   await run(process.argv.slice(2));
@@ -34,8 +37,18 @@ try {
   process.stderr.write(isExpected(error) ? `${error.message}\n` : `${(error as Error).stack}\n`);
 }
 
+// A collector that does not answer would be tried again and again, and the process kept alive for that alone.
+if (hasUnsentTraces) process.exit();
+
 /** Without a command it serves; the others are tools for operators. */
 async function run([command, ...words]: readonly string[]): Promise<void> {
+  // It needs no configuration of a server: that may be on another machine.
+  if (command === 'export') {
+    const stopping = new AbortController();
+    void nextStopSignal().then(() => stopping.abort());
+    process.exitCode = await runExport(words, home, stopping.signal);
+    return;
+  }
   const config = loadConfig(process.env);
   if (command === undefined) return serve(config);
   if (command !== 'doctor') throw new UnknownCommand(command);
@@ -45,6 +58,7 @@ async function run([command, ...words]: readonly string[]): Promise<void> {
 async function serve(given: DaybookConfig): Promise<void> {
   // From the beginning: Ctrl-C while PostgreSQL is starting must stop that too.
   const stopSignal = nextStopSignal();
+  const tracing = await startTracing(given.tracing);
   const postgres =
     given.databaseUrl === undefined
       ? await startEmbeddedPostgres({ home, onUnexpectedExit: giveUp })
@@ -69,7 +83,8 @@ async function serve(given: DaybookConfig): Promise<void> {
       await stopGracefully(app);
     }
   } finally {
-    await postgres?.stop();
+    const [areTracesSent] = await Promise.all([tracing?.stop(), postgres?.stop()]);
+    hasUnsentTraces = areTracesSent === false;
   }
 }
 

@@ -2,7 +2,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 
-import { JobScheduler, Readiness, WritePath } from '@daybook/platform';
+import { JobScheduler, Readiness, StreamedAnswers, WritePath } from '@daybook/platform';
+import { OrderWorker } from '@daybook/processing';
 
 const FAREWELL_MS = 1_000;
 const LOOK_EVERY_MS = 20;
@@ -20,13 +21,14 @@ export function announceClosing(app: NestFastifyApplication): void {
 }
 
 /**
- * Stops without cutting anything off. Closing at once would reset connections on which a request is just arriving; so
- * for a moment every request is still answered, its connection closed behind it, and only then the idle ones are.
+ * Stops without cutting anything off but files that would take minutes, whose clients can go on where they ended. Closing
+ * at once would reset connections on which a request is just arriving; so for a moment every request is still answered,
+ * its connection closed behind it, and only then the idle ones are.
  */
 export async function stopGracefully(app: NestFastifyApplication): Promise<void> {
   app.get(Readiness).isStopping = true;
   // Their batches end meanwhile. What they have asked the write path for must still be accepted.
-  const jobsEnded = app.get(JobScheduler).drain();
+  const workEnded = Promise.all([app.get(JobScheduler).drain(), app.get(OrderWorker).drain()]);
   const server = app.getHttpServer();
   const openConnections = () =>
     new Promise<number>((resolve, reject) =>
@@ -34,8 +36,9 @@ export async function stopGracefully(app: NestFastifyApplication): Promise<void>
     );
   const until = performance.now() + FAREWELL_MS;
   while (performance.now() < until && (await openConnections()) > 0) await pause(LOOK_EVERY_MS);
+  app.get(StreamedAnswers).cutOff();
   await app.getHttpAdapter().close();
-  await jobsEnded;
+  await workEnded;
   await app.get(WritePath).drain();
   await app.close();
 }

@@ -1,6 +1,7 @@
 import { EmbeddedPostgresError, InvalidConfiguration } from '@daybook/platform';
 
 import { CannotExamine } from './doctor/examine.js';
+import { ExportFailed } from './export/export.errors.js';
 
 // In a module of their own: main.ts runs while it is being evaluated, before any class below its first line exists.
 
@@ -21,7 +22,7 @@ export class UnreadableSecret extends Error {
 export class UnknownCommand extends Error {
   constructor(command: string) {
     super(
-      `There is no command ${command}. Without one Daybook serves; \`doctor [--json]\` examines its database.`,
+      `There is no command ${command}. Without one Daybook serves; \`doctor [--json]\` examines its database, \`export [--help]\` gets orders from a server.`,
     );
   }
 }
@@ -35,6 +36,7 @@ export function isExpected(error: unknown): error is Error {
     UnreadableSecret,
     UnknownCommand,
     CannotExamine,
+    ExportFailed,
   ];
   const { code = '' } = error as NodeJS.ErrnoException;
   return types.some((type) => error instanceof type) || code.startsWith('ERR_PARSE_ARGS_');

@@ -123,6 +123,12 @@ describe('the doctor command', () => {
     expect(second.out).toMatch(/^There was nothing to correct\.\n\nnumbers\/business-day +OK /);
   });
 
+  it('says so when the queues were never set up, or are gone', async () => {
+    await expect(damaged('DROP SCHEMA pgboss CASCADE')).rejects.toThrow(
+      /^The database lacks pgboss\.job: it is empty or of another version\. .+ when it starts\.$/,
+    );
+  });
+
   it('says so when there is nothing to examine', async () => {
     const url = new URL(daybook().database.url);
     url.pathname = '/daybook';

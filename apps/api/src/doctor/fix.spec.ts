@@ -1,7 +1,13 @@
+import { CorrectOrderCounts } from '@daybook/metrics';
+import { JobScheduler } from '@daybook/platform';
+import { CommandBus } from '@nestjs/cqrs';
+
 import { ask } from '../../../../test/support/doctor-books.js';
 import { expectHealthy, findingsIn } from '../../../../test/support/doctor.js';
 import { startTestApp, type TestApp } from '../../../../test/support/app.js';
-import { fixStock } from './fix.js';
+import { waitFor } from '../../../../test/support/wait-for.js';
+import { findOrderCountDrift } from './order-counts.js';
+import { fixCounts, fixStock, NOTHING_FIXED } from './fix.js';
 
 let daybook: TestApp;
 
@@ -23,6 +29,8 @@ const eventsOf = (entity: string) =>
      WHERE entity_id LIKE $1 AND type IN ('stock.corrected', 'stock_hold.removed') ORDER BY position`,
     [entity],
   );
+
+const fold = async () => (await daybook.app.get(JobScheduler).runNow('fold-order-tallies', 'doctor'))?.ended;
 
 /** A product with 10 pieces: 3 are ordered, 2 are reserved. @returns the reservation's id */
 async function sell(sku: string, ttlSeconds = 600): Promise<string> {
@@ -113,6 +121,54 @@ describe('the doctor corrects', () => {
     await damage('PAN', 'reserved = 5');
     const all = await Promise.all(Array.from({ length: 4 }, fixed));
     expect(all.flatMap(({ corrected }) => corrected)).toEqual(['PAN in main: reserved 5 -> 2']);
+  });
+
+  it('how many orders the figures count, while orders are placed and folded, once', async () => {
+    await daybook.createProduct('CAN', 1_000);
+    const place = () => ask(daybook, 'POST', '/orders', { lines: [{ sku: 'CAN', quantity: 1 }] });
+    await place();
+    await daybook.database.query('UPDATE order_tallies SET count = count + 7 WHERE from_status IS NULL');
+    const [{ tallies }] = (await daybook.database.query(
+      'SELECT count(*)::int AS tallies FROM order_tallies WHERE from_status IS NULL',
+    )) as [{ tallies: number }];
+    await fold();
+    expect(await brokenChecks()).toEqual(['orders/counted']);
+    const seen = Promise.withResolvers<void>();
+    const gate = Promise.withResolvers<void>();
+    const first = daybook.app.get(CommandBus).execute(
+      new CorrectOrderCounts(async (manager) => {
+        const found = await findOrderCountDrift(manager);
+        seen.resolve();
+        await gate.promise;
+        return found;
+      }),
+    );
+    await seen.promise;
+    const second = fixCounts(daybook.app);
+    await waitFor('the second to wait for the first', async () => {
+      const waiting = await daybook.database.query(
+        `SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted`,
+      );
+      return waiting.length > 0;
+    });
+    await Promise.all(Array.from({ length: 50 }, place));
+    await fold();
+    expect(await daybook.database.query('SELECT FROM order_tallies')).toEqual([]);
+    gate.resolve();
+    expect(await first).toMatchObject([{ priority: 'normal', status: 'pending', delta: tallies * -7 }]);
+    expect(await second).toEqual(NOTHING_FIXED);
+  });
+
+  it('how many orders the figures count, and says so', async () => {
+    await daybook.database.query(
+      `INSERT INTO order_tallies (day, month, priority, to_status, count, times_ms, total_ms)
+       SELECT current_date, month, priority, 'failed', 7, '{}', 0 FROM order_counts LIMIT 1`,
+    );
+    expect(await fixCounts(daybook.app)).toEqual({
+      corrected: [expect.stringMatching(/^figures: orders of \d{6}, normal, failed: -7$/)],
+      left: [],
+    });
+    expect(await fixCounts(daybook.app)).toEqual(NOTHING_FIXED);
   });
 
   it('more levels than it takes at once', async () => {

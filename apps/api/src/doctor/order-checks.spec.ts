@@ -97,6 +97,21 @@ const DAMAGES: readonly Damage[] = [
     says: () => [`cart-1 of bob leads to order ${number(1)}, which is not called so`],
   },
   {
+    check: 'orders/counted',
+    what: 'orders that came, changed and went without being counted',
+    sql: () => `
+      INSERT INTO orders SELECT id + 100, customer_id, NULL, 'shipped', 'high', currency, 0, NULL, NULL, placed_at,
+        updated_at, 1 FROM orders WHERE id = ${order(1)};
+      UPDATE orders SET status = 'failed' WHERE id = ${order(2)};
+      DELETE FROM orders WHERE id = ${order(3)}`,
+    says: () => [
+      `orders of ${books.day().slice(0, 6)}, high, shipped: there are 1, 0 are counted`,
+      `orders of ${books.day().slice(0, 6)}, normal, cancelled: there are 0, 1 are counted`,
+      `orders of ${books.day().slice(0, 6)}, normal, delivered: there are 0, 1 are counted`,
+      `orders of ${books.day().slice(0, 6)}, normal, failed: there are 1, 0 are counted`,
+    ],
+  },
+  {
     check: 'idempotency/answers',
     what: 'answers of orders that do not exist: alone, in a bulk, and unreadable',
     sql: () => `DELETE FROM orders WHERE id IN (${order(4)}, ${order(6)});

@@ -1,4 +1,5 @@
 import { type Check, countOf, dayOf, isDetached, monthOf, shown, shownTime } from './check.js';
+import { ORDER_COUNTS_DRIFT } from './order-counts.js';
 
 export const ORDER_CHECKS: readonly Check[] = [
   {
@@ -109,6 +110,17 @@ export const ORDER_CHECKS: readonly Check[] = [
       FULL JOIN client_order_ids named ON named.customer_id = placed.customer_id
         AND named.client_order_id = placed.client_order_id AND named.order_id = placed.id
       WHERE placed.id IS NULL AND NOT ${isDetached(monthOf('named.order_id'))} OR named.order_id IS NULL`,
+  },
+  {
+    name: 'orders/counted',
+    holds: 'The figures of metrics and reports count every order, in the status it is in.',
+    isFixable: true,
+    remedy:
+      'Did an older version of Daybook, which does not count, run beside this one? `--fix` counts anew.',
+    sql: `
+      SELECT format('orders of %s, %s, %s: there are %s, %s are counted', month, priority, status, found, counted)
+        AS discrepancy
+      FROM (${ORDER_COUNTS_DRIFT}) AS drift`,
   },
 ];
 

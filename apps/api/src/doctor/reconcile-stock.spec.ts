@@ -1,6 +1,5 @@
-import { JobScheduler } from '@daybook/platform';
-
 import { request, startTestApp, type TestApp } from '../../../../test/support/app.js';
+import { runNamedJob } from '../../../../test/support/run-named-job.js';
 
 let daybook: TestApp;
 const warnings: unknown[] = [];
@@ -13,11 +12,7 @@ beforeAll(async () => {
 beforeEach(() => warnings.splice(0));
 afterAll(() => daybook.stop());
 
-async function reconcile() {
-  const run = await daybook.app.get(JobScheduler).runNow('reconcile-stock', 'admin-1');
-  await run?.ended;
-  return daybook.database.query(`SELECT result, rows::int, error FROM job_runs WHERE id = ${run?.id}`);
-}
+const reconcile = () => runNamedJob(daybook, 'reconcile-stock');
 
 /** The gauge as Prometheus sees it; undefined when it is not there. */
 async function drift(): Promise<string | undefined> {
@@ -30,7 +25,7 @@ describe('the job reconcile-stock', () => {
     expect(await drift()).toBeUndefined();
     await daybook.createProduct('TEA', 10);
     await daybook.api('POST', '/reservations', { body: { lines: [{ sku: 'TEA', quantity: 2 }] } });
-    expect(await reconcile()).toEqual([{ result: 'succeeded', rows: 0, error: null }]);
+    expect(await reconcile()).toEqual({ result: 'succeeded', rows: 0, error: null });
     expect(warnings).toEqual([]);
     expect(await drift()).toBe('0');
   });
@@ -45,7 +40,7 @@ describe('the job reconcile-stock', () => {
         'SELECT *, (SELECT count(*) FROM journal) AS rows FROM stock_levels, stock_holds',
       );
     const before = await state();
-    expect(await reconcile()).toEqual([{ result: 'succeeded', rows: 2, error: null }]);
+    expect(await reconcile()).toEqual({ result: 'succeeded', rows: 2, error: null });
     expect(warnings).toMatchObject([
       { check: 'stock/on-hand', examples: ['TEA in main: 11 on hand, the movements come to 10'] },
       { check: 'reservations/holds-belong', discrepancies: 1 },
