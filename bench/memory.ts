@@ -1,10 +1,9 @@
 // Whether Daybook's memory stays where it is: one process takes 200,000 orders while its size is watched.
-import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { isDaybookBuilt, measureOrders, prepareDaybook } from './placement/http-contenders.ts';
 import { curve } from './support/charts/curve.ts';
 import { runBenchmark } from './support/lifetime.ts';
 import { describeMachine, machineLine } from './support/machine.ts';
+import { residentMegabytes } from './support/resident-memory.ts';
 import { readOptions, type Options } from './support/options.ts';
 import { openPostgres } from './support/postgres-server.ts';
 import { keepResults } from './support/results.ts';
@@ -122,12 +121,4 @@ function tell({ orders, maximumMegabytes, growthMegabytes }: Summary, perSecond:
       ],
     ),
   );
-}
-
-function residentMegabytes(processId: number): number {
-  const kilobytes =
-    process.platform === 'linux'
-      ? /^VmRSS:\s*(\d+) kB/m.exec(readFileSync(`/proc/${processId}/status`, 'utf8'))?.[1]
-      : execFileSync('ps', ['-o', 'rss=', '-p', String(processId)], { encoding: 'utf8' });
-  return Number(kilobytes) / 1024;
 }

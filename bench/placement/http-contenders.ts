@@ -30,7 +30,7 @@ export interface HttpContender {
   id: HttpContenderId;
   label: string;
   database: BenchDatabase;
-  start(): Promise<ChildServer>;
+  start(environment?: Record<string, string>): Promise<ChildServer>;
 }
 
 export function isDaybookBuilt(): boolean {
@@ -39,18 +39,28 @@ export function isDaybookBuilt(): boolean {
 
 /** Daybook as it is delivered: every default, everything on, the given roles in a process of their own. */
 export async function prepareDaybook(postgres: PostgresServer, roles = 'api'): Promise<HttpContender> {
-  const database = await createDatabase(postgres, 'daybook');
-  const start = (): Promise<ChildServer> =>
+  return seedDaybook(daybookOn(await createDatabase(postgres, 'daybook'), roles));
+}
+
+/** Daybook as it is delivered, on a database that there is. */
+export function daybookOn(database: BenchDatabase, roles = 'api'): HttpContender {
+  const start = (environment = {}): Promise<ChildServer> =>
     startChildServer('Daybook', [DAYBOOK], {
       DATABASE_URL: database.url,
       DAYBOOK_ROLES: roles,
       AUTH_JWT_SECRET: BENCH_SECRET,
       LOG_LEVEL: 'warn',
+      ...environment,
     });
-  // Its own start makes the tables. It is stopped again, having read nothing, before there is a catalogue.
-  await (await start()).stop();
-  await seedCatalogue(database);
   return { id: 'daybook', label: 'Daybook', database, start };
+}
+
+/** Gives a new database its tables and its catalogue. */
+export async function seedDaybook(daybook: HttpContender): Promise<HttpContender> {
+  // Its own start makes the tables. It is stopped again, having read nothing, before there is a catalogue.
+  await (await daybook.start()).stop();
+  await seedCatalogue(daybook.database);
+  return daybook;
 }
 
 /** The baseline at its best: with the pool size that serves 256 connections fastest. */

@@ -14,20 +14,46 @@ export interface BenchDatabase {
   client: Client;
 }
 
-/** Drops what an interrupted run may have left, and makes the database anew. It goes away with the run. */
-export async function createDatabase(server: PostgresServer, purpose: string): Promise<BenchDatabase> {
-  const name = `daybook_bench_${purpose.replaceAll('-', '_')}`;
+/** Drops what an interrupted run may have left, and makes the database anew. It goes away with the run, unless kept. */
+export async function createDatabase(
+  server: PostgresServer,
+  purpose: string,
+  { keep = false } = {},
+): Promise<BenchDatabase> {
+  const name = nameOf(purpose);
   const admin = await connect(server.url);
   await admin.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
   await admin.query(`CREATE DATABASE ${name}`);
-  const url = Object.assign(new URL(server.url), { pathname: `/${name}` }).href;
-  const client = await connect(url);
+  const { url, client } = await openDatabase(server, purpose);
   owned(async () => {
     await client.end();
-    await admin.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+    if (!keep) await admin.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
     await admin.end();
   });
   return { url, client };
+}
+
+/** A database that an earlier run kept, if it did. It stays. */
+export async function findDatabase(
+  server: PostgresServer,
+  purpose: string,
+): Promise<BenchDatabase | undefined> {
+  const admin = await connect(server.url);
+  const { rowCount } = await admin.query('SELECT FROM pg_database WHERE datname = $1', [nameOf(purpose)]);
+  await admin.end();
+  if (rowCount === 0) return undefined;
+  const database = await openDatabase(server, purpose);
+  owned(() => database.client.end());
+  return database;
+}
+
+async function openDatabase(server: PostgresServer, purpose: string): Promise<BenchDatabase> {
+  const url = Object.assign(new URL(server.url), { pathname: `/${nameOf(purpose)}` }).href;
+  return { url, client: await connect(url) };
+}
+
+function nameOf(purpose: string): string {
+  return `daybook_bench_${purpose.replaceAll('-', '_')}`;
 }
 
 async function connect(url: string): Promise<Client> {

@@ -5,19 +5,26 @@ import { say } from './terminal.ts';
 export interface Option {
   default?: string;
   help: string;
+  /** Given or not, without a value. */
+  isFlag?: boolean;
 }
 
 const COMMON = { 'database-url': { help: 'a superuser of a server to use instead of starting one' } };
 
 /**
- * Reads `--name value` options.
+ * Reads `--name value` options, and flags.
  * @returns undefined when `--help` was asked for, and was given
  */
 export function readOptions(options: Record<string, Option>): Options | undefined {
   const known = { ...options, ...COMMON };
   const { values } = parseArgs({
     options: {
-      ...Object.fromEntries(Object.keys(known).map((name) => [name, { type: 'string' as const }])),
+      ...Object.fromEntries(
+        Object.entries<Option>(known).map(([name, { isFlag = false }]) => [
+          name,
+          { type: isFlag ? ('boolean' as const) : ('string' as const) },
+        ]),
+      ),
       help: { type: 'boolean' as const },
     },
   });
@@ -30,7 +37,7 @@ export function readOptions(options: Record<string, Option>): Options | undefine
   const texts = Object.entries<Option>(known).map(
     ([name, { default: value }]): [string, string | undefined] => {
       const given: unknown = Reflect.get(values, name);
-      return [name, typeof given === 'string' ? given : value];
+      return [name, typeof given === 'string' ? given : given === true ? '' : value];
     },
   );
   return new Options(new Map(texts));
@@ -49,6 +56,10 @@ export class Options {
 
   text(name: string): string {
     return this.#texts.get(name) ?? '';
+  }
+
+  isGiven(name: string): boolean {
+    return this.#texts.get(name) !== undefined;
   }
 
   list(name: string): string[] {

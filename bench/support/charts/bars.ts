@@ -1,4 +1,4 @@
-import { bar, frame, line, MARGIN, scale, text, whole, WIDTH, type Heading } from './frame.ts';
+import { bar, frame, legend, line, MARGIN, scale, text, whole, WIDTH, type Heading } from './frame.ts';
 
 export interface GroupedBars extends Heading {
   /** What the groups are: "connections". */
@@ -82,14 +82,4 @@ export function rankedBars(chart: RankedBars): string {
     ];
   });
   return frame(chart, MARGIN.top + chart.bars.length * ROW_HEIGHT + 40, drawn);
-}
-
-/** Names the series once, in the order and colour of their bars. */
-function legend(labels: string[]): string[] {
-  let x = MARGIN.left;
-  return labels.flatMap((label, index) => {
-    const drawn = [bar(x, MARGIN.top, 12, 12, `fill${index}`), text(x + 18, MARGIN.top + 11, label)];
-    x += 40 + label.length * 7;
-    return drawn;
-  });
 }

@@ -21,12 +21,12 @@ const STYLE = `
   .rule { stroke: #d0d7de; stroke-width: 1 } .axis { stroke: #8c959f; stroke-width: 1 }
   .mark { stroke: #24292f; stroke-width: 1.5; stroke-dasharray: 5 4 }
   .fill0 { fill: #1f6feb } .fill1 { fill: #9a6700 } .fill2 { fill: #8c959f } .fill3 { fill: #1a7f64 }
-  .line0 { fill: none; stroke: #1f6feb; stroke-width: 2.5 }
+  .line0 { fill: none; stroke: #1f6feb; stroke-width: 2.5 } .line1 { fill: none; stroke: #9a6700; stroke-width: 2 }
   @media (prefers-color-scheme: dark) {
     text { fill: #e6edf3 } text.halo { stroke: #0d1117 } .ground { fill: #0d1117 } .quiet { fill: #9198a1 }
     .rule { stroke: #30363d } .axis { stroke: #6e7681 } .mark { stroke: #e6edf3 }
     .fill0 { fill: #58a6ff } .fill1 { fill: #d29922 } .fill2 { fill: #6e7681 } .fill3 { fill: #3fb68b }
-    .line0 { stroke: #58a6ff }
+    .line0 { stroke: #58a6ff } .line1 { stroke: #d29922 }
   }`;
 
 /** A complete SVG document around what was drawn, for any page and either background. */
@@ -57,6 +57,16 @@ export function line(x1: number, y1: number, x2: number, y2: number, classes: st
 export function bar(x: number, y: number, width: number, height: number, classes: string): string {
   const size = `width="${round(width)}" height="${round(Math.max(height, 0.5))}"`;
   return `<rect x="${round(x)}" y="${round(y)}" ${size} rx="1.5" class="${classes}"/>`;
+}
+
+/** Names the series once, in the order and colour of their bars. */
+export function legend(labels: string[]): string[] {
+  let x = MARGIN.left;
+  return labels.flatMap((label, index) => {
+    const drawn = [bar(x, MARGIN.top, 12, 12, `fill${index}`), text(x + 18, MARGIN.top + 11, label)];
+    x += 40 + label.length * 7;
+    return drawn;
+  });
 }
 
 /** Round steps from 0 to at least `most`, four to six of them. */
