@@ -42,6 +42,8 @@ export class NaiveShop implements Shop {
 
   static async open(databaseUrl: string, seed: number): Promise<NaiveShop> {
     const pool = new pg.Pool({ connectionString: databaseUrl, max: 32 });
+    // The end of a pool does not wait for its connections, and the database goes away behind it.
+    pool.on('error', () => undefined);
     await pool.query(TABLES);
     return new NaiveShop(pool, seed);
   }

@@ -19,6 +19,8 @@ export interface SiteOptions {
   readonly strategy?: Strategy;
   /** How many servers there are; default: one. */
   readonly processes?: number;
+  /** What else they are configured with. */
+  readonly environment?: NodeJS.ProcessEnv;
 }
 
 export const STRATEGIES = ['sequence', 'gapless'] as const;
@@ -38,15 +40,18 @@ export class Site {
     private readonly home: string,
     readonly strategy: Strategy,
     private readonly processes: number,
+    private readonly environment: NodeJS.ProcessEnv,
   ) {}
 
-  static async open({ databaseUrl, strategy = 'sequence', processes = 1 }: SiteOptions = {}): Promise<Site> {
+  static async open(options: SiteOptions = {}): Promise<Site> {
+    const { databaseUrl, strategy = 'sequence', processes = 1, environment = {} } = options;
     const home = join(HOMES, `chaos-${process.pid}`);
     if (databaseUrl === undefined) await removeAbandoned();
     const postgres = databaseUrl === undefined ? await startEmbeddedPostgres({ home }) : undefined;
     const adminUrl = databaseUrl ?? (postgres as EmbeddedPostgres).url;
     const database = `daybook_chaos_${process.pid}`;
-    const site = new Site(inDatabase(adminUrl, database), adminUrl, postgres, home, strategy, processes);
+    const url = inDatabase(adminUrl, database);
+    const site = new Site(url, adminUrl, postgres, home, strategy, processes, environment);
     try {
       await site.dropDatabase();
       await query(adminUrl, `CREATE DATABASE ${database}`);
@@ -86,6 +91,7 @@ export class Site {
         DATABASE_URL: this.databaseUrl,
         ORDER_NUMBER_STRATEGY: this.strategy,
         LOG_LEVEL: 'error',
+        ...this.environment,
       }),
     );
     this.servers = await Promise.all(this.starting);

@@ -138,6 +138,23 @@ export function list(item: unknown, most: number): BadValues {
 }
 
 /** Of a query, where all is text. */
+export const QUERY_POSITION: Readonly<Record<string, string>> = {
+  nothing: '',
+  'a text': 'last',
+  'a negative number': '-1',
+  '2^63': '9223372036854775808',
+  'twenty digits': '0'.repeat(20),
+  'a fraction': '1.0',
+  'an exponent': '1e2',
+  'a hexadecimal number': '0x10',
+  'a plus sign': '%2B5',
+  'a blank': '5%20',
+  'a line feed': '5%0A',
+  'a list': '1,2',
+  'digits of another script': '%D9%A3',
+  'a NUL': '5%00',
+};
+
 export const QUERY_LIMIT: Readonly<Record<string, string>> = {
   nothing: '',
   'a text': 'ten',
@@ -155,3 +172,50 @@ export const QUERY_LIMIT: Readonly<Record<string, string>> = {
   'digits of another script': '%D9%A3',
   'a NUL': '5%00',
 };
+
+export const QUERY_CENTS: Readonly<Record<string, string>> = {
+  nothing: '',
+  'a text': 'ten',
+  'a negative number': '-1',
+  'a fraction': '1.5',
+  'one too many': '1000000000000000',
+  'a huge number': '99999999999999999999999',
+  'an exponent': '1e2',
+  'a NUL': '5%00',
+};
+
+export const QUERY_INSTANT: Readonly<Record<string, string>> = {
+  nothing: '',
+  'a word': 'yesterday',
+  'a day': '2026-11-20',
+  'a number': '1795132800000',
+  'no offset': '2026-11-20T00:00:00',
+  'a plus sign that is a blank': '2026-11-20T00:00:00+01:00',
+  'a day that there is not': '2026-02-30T00:00:00Z',
+  'an hour that there is not': '2026-11-20T24:00:00Z',
+  'an offset that there is not': '2026-11-20T00:00:00-15:00',
+  'a blank behind it': '2026-11-20T00:00:00Z%20',
+  'a NUL': '2026-11-20T00:00:00Z%00',
+  infinity: 'infinity',
+};
+
+/** A text that is a query parameter of this name. */
+export function queryText(name: string, longest: number): Readonly<Record<string, string>> {
+  return {
+    nothing: '',
+    blanks: '%20',
+    'a NUL': '%00',
+    'a line feed': 'a%0Ab',
+    'a list': `a&${name}=b`,
+    'one character too many': 'a'.repeat(longest + 1),
+  };
+}
+
+export function queryChoice(fitting: string): Readonly<Record<string, string>> {
+  return {
+    nothing: '',
+    'another word': 'nonsense',
+    capitals: fitting.toUpperCase(),
+    'two with a comma': `${fitting},${fitting}`,
+  };
+}

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -63,6 +64,8 @@ function dockerfileProblems(dockerfile: string): string[] {
 }
 
 interface Service {
+  build?: string;
+  profiles?: string[];
   environment?: Record<string, string>;
   volumes?: string[];
   ports?: string[];
@@ -75,13 +78,19 @@ async function composeProblems(text: string, known: Set<string>, example: string
   const complaints = await lint(text);
   if (complaints.length > 0) return complaints;
   const { services } = parse(text, { merge: true }) as { services: Record<string, Service> };
-  const { postgres, ...ours } = services;
-  const settings = Object.values(ours).flatMap(({ environment }) => Object.entries(environment ?? {}));
-  const secrets = settings.filter(([name]) => /SECRET|PASSWORD|DATABASE_URL/.test(name));
+  const { postgres } = services;
+  const all = Object.values(services);
+  const ours = all.filter(({ build }) => build !== undefined);
+  const watching = all.filter(({ profiles }) => profiles?.includes('monitoring'));
+  const settings = ours.flatMap(({ environment }) => Object.entries(environment ?? {}));
+  const secrets = all
+    .flatMap(({ environment }) => Object.entries(environment ?? {}))
+    .filter(([name]) => /SECRET|PASSWORD|DATABASE_URL/.test(name));
   const roles = settings
     .filter(([name]) => name === 'DAYBOOK_ROLES')
     .flatMap(([, value]) => value.split(','));
-  const used = new Set([...text.matchAll(/\$\{([A-Z_]+)/g)].map(([, name]) => name));
+  // Compose reads this one itself.
+  const used = new Set(['COMPOSE_PROFILES', ...[...text.matchAll(/\$\{([A-Z_]+)/g)].map(([, name]) => name)]);
   const offered = new Set([...example.matchAll(/^([A-Z_]+)=/gm)].map(([, name]) => name));
   const alwaysSet = ['restart', 'healthcheck', 'stop_grace_period'];
 
@@ -91,20 +100,33 @@ async function composeProblems(text: string, known: Set<string>, example: string
     ),
     'keeps the database to itself': postgres?.ports === undefined,
     'gives every role to some service': ['api', 'worker', 'scheduler'].every((role) => roles.includes(role)),
-    'restarts, checks and stops every service in an orderly way': Object.values(services).every((service) =>
+    'restarts, checks and stops every service in an orderly way': all.every((service) =>
       alwaysSet.every((key) => key in service),
     ),
-    'waits for the database': Object.values(ours).every(
+    'waits for the database': ours.every(
       (service) => service.depends_on?.['postgres']?.condition === 'service_healthy',
     ),
     'sets only variables that Daybook reads': settings.every(([name]) => known.has(name)),
-    'has no secret in it and no default for one': [...secrets, ...Object.entries(postgres?.environment ?? {})]
-      .filter(([name]) => /SECRET|PASSWORD|DATABASE_URL/.test(name))
-      .every(([, value]) => /\$\{[A-Z_]+:\?/.test(value)),
+    'has no secret in it and no default for one': secrets.every(([, value]) => /\$\{[A-Z_]+:\?/.test(value)),
     'takes from .env what .env.example explains': isSame(used, offered),
-    'has only values that Daybook accepts': Object.values(ours).every(({ environment }) =>
-      isAccepted(environment),
+    'has only values that Daybook accepts': ours.every(({ environment }) => isAccepted(environment)),
+    'publishes ports on this machine only': all
+      .flatMap(({ ports }) => ports ?? [])
+      .every((port) => port.startsWith('127.0.0.1:')),
+    'keeps nothing of the monitoring outside its profile': isSame(
+      new Set(watching),
+      new Set(['metrics-token', 'prometheus', 'grafana'].map((name) => services[name])),
     ),
+    'lets Prometheus read the token that is kept for it': ['metrics-token', 'prometheus'].every((name) =>
+      services[name]?.volumes?.some((volume) => volume.startsWith('metrics-token:/run/daybook')),
+    ),
+    'mounts only files that are there': all
+      .flatMap(({ volumes }) => volumes ?? [])
+      .flatMap((volume) => /^\.\/([^:]+)/.exec(volume)?.[1] ?? [])
+      .every((path) => existsSync(join(root, path))),
+    'gives no stranger to Grafana a way to change it':
+      services['grafana']?.environment?.['GF_AUTH_ANONYMOUS_ORG_ROLE'] === 'Viewer' &&
+      services['grafana'].environment['GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION'] === 'true',
   };
   return Object.keys(rules).filter((rule) => rules[rule] === false);
 }
@@ -225,6 +247,13 @@ describe('docker-compose.yml', () => {
     ['has only values that Daybook accepts', 'DAYBOOK_ROLES: worker', 'DAYBOOK_ROLES: labourer'],
     ['has only values that Daybook accepts', /AUTH_JWT_SECRET: .*/, `LOAD_DEMO_DATA: 'false'`],
     ['takes from .env what .env.example explains', '${API_PORT:-3000}', '${PUBLIC_PORT:-3000}'],
+    ['publishes ports on this machine only', '127.0.0.1:${PROMETHEUS', '0.0.0.0:${PROMETHEUS'],
+    [/require-explicit-tag/, /prometheus:v[.0-9]+/, 'prometheus:latest'],
+    ['keeps nothing of the monitoring outside its profile', 'profiles: [monitoring]', ''],
+    ['lets Prometheus read the token that is kept for it', '- metrics-token:/run/daybook:ro', ''],
+    ['mounts only files that are there', './deploy/prometheus:', './prometheus:'],
+    ['gives no stranger to Grafana a way to change it', 'ROLE: Viewer', 'ROLE: Admin'],
+    ['gives no stranger to Grafana a way to change it', /GF_SECURITY_DISABLE.*/, ''],
   ];
   it.each(damages)('is refused with damage no. %#: %s', async (rule, from, to) => {
     const found = await problems(damaged(await read('docker-compose.yml'), from, to));

@@ -1,6 +1,7 @@
 import { Agent, type OutgoingHttpHeaders, request } from 'node:http';
 import { connect } from 'node:net';
 
+import { readAnswerBody } from '../support/answer-body.js';
 import type { TestResponse } from '../support/app.js';
 
 export interface WireRequest {
@@ -82,6 +83,5 @@ export function readResponse(text: string): TestResponse {
 }
 
 function toResponse(status: number, headers: Headers, text: string): TestResponse {
-  const isJson = /json/.test(headers.get('content-type') ?? '') && text !== '';
-  return { status, headers, text, body: isJson ? JSON.parse(text) : undefined };
+  return { status, headers, text, body: readAnswerBody(headers.get('content-type'), text) };
 }

@@ -1,22 +1,9 @@
-import { request, startTestApp, type TestApp } from '../support/app.js';
+import { request, withTestApp } from '../support/app.js';
 import { expectProblem } from '../support/problem.js';
-
-/** Runs a server that is configured like this for one test. */
-async function withServer(
-  environment: NodeJS.ProcessEnv,
-  test: (daybook: TestApp) => Promise<void>,
-): Promise<void> {
-  const daybook = await startTestApp(environment);
-  try {
-    await test(daybook);
-  } finally {
-    await daybook.stop();
-  }
-}
 
 describe('RATE_LIMIT_PER_MINUTE', () => {
   it('refuses what is beyond it, caller by caller, and says when to come again', async () => {
-    await withServer({ RATE_LIMIT_PER_MINUTE: '3' }, async ({ api, origin, tokens }) => {
+    await withTestApp({ RATE_LIMIT_PER_MINUTE: '3' }, async ({ api, origin, tokens }) => {
       for (let count = 0; count < 3; count += 1) expect((await api('GET', '/orders')).status).toBe(200);
       const refused = await api('GET', '/orders');
       expectProblem(refused, 429, 'rate_limited');
@@ -30,12 +17,13 @@ describe('RATE_LIMIT_PER_MINUTE', () => {
 
 describe('DAYBOOK_ROLES without api', () => {
   it('leaves the health checks, the metrics and nothing else', async () => {
-    await withServer({ DAYBOOK_ROLES: 'worker,scheduler' }, async ({ origin, tokens }) => {
+    await withTestApp({ DAYBOOK_ROLES: 'worker,scheduler' }, async ({ origin, tokens }) => {
       expect((await request(origin, 'GET', '/health/live')).status).toBe(200);
       expect((await request(origin, 'GET', '/health/ready')).status).toBe(200);
       expect((await request(origin, 'GET', '/metrics?format=text')).status).toBe(200);
       for (const path of [
         '/api/v1/orders',
+        '/api/v1/metrics',
         '/docs',
         '/openapi.json',
         '/healthy',

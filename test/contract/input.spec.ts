@@ -10,7 +10,12 @@ import {
   FLAG,
   json,
   list,
+  QUERY_CENTS,
+  QUERY_INSTANT,
   QUERY_LIMIT,
+  QUERY_POSITION,
+  queryChoice,
+  queryText,
   SKU,
   text,
   UUID,
@@ -57,11 +62,14 @@ const everything = () =>
 interface BodyTable {
   /** A body that would be accepted. */
   readonly valid: object;
+  /** No body is the same as `{}`. */
+  readonly mayBeLeftOut?: boolean;
   readonly required: Readonly<Record<string, BadValues>>;
   readonly optional?: Readonly<Record<string, BadValues>>;
 }
 
 const LINE = { sku: 'TEA', quantity: 1 };
+const ORDER_ID = '20261120-00001';
 const QUANTITY = whole(1, 1_000_000);
 const CENTS = whole(0, 9_999_999_999);
 const TTL = whole(1, 86_400);
@@ -132,10 +140,62 @@ const BODIES: Readonly<Record<string, BodyTable>> = {
     required: { status: choice('pending', 'processing', 'cancelled') },
     optional: { reason: text(500) },
   },
+  'POST /api/v1/admin/queues/{name}/drain': {
+    valid: { waitSeconds: 0 },
+    mayBeLeftOut: true,
+    required: {},
+    optional: { waitSeconds: whole(0, 60) },
+  },
+  'POST /api/v1/admin/queues/{name}/redrive': {
+    valid: { limit: 1 },
+    mayBeLeftOut: true,
+    required: {},
+    optional: {
+      limit: whole(1, 1_000),
+      orderIds: {
+        ...list(ORDER_ID, 1_000),
+        'an item that is no order id': [ORDER_ID, 'order'],
+        'an item that is a number': [20_261_120],
+        'an order id with a line feed': [`${ORDER_ID}\n`],
+        'an order id beyond all numbers': ['20261120-99999999999'],
+      },
+      reason: text(500),
+    },
+  },
 };
 
 /** What changes something and takes no body. */
-const BODILESS = ['POST /api/v1/admin/jobs/{name}/run', 'POST /api/v1/reservations/{id}/release'];
+const BODILESS = [
+  'POST /api/v1/admin/jobs/{name}/run',
+  'POST /api/v1/reservations/{id}/release',
+  'POST /api/v1/admin/queues/{name}/pause',
+  'POST /api/v1/admin/queues/{name}/resume',
+];
+
+/** What is bad for a number that may be 0. */
+function withoutZero({
+  zero: _,
+  ...bad
+}: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return bad;
+}
+
+/** Which orders, and in which order. */
+const ORDER_FILTERS = {
+  status: { ...queryChoice('pending'), 'one of them unknown': 'pending&status=nonsense' },
+  customerId: queryText('customerId', 255),
+  priority: queryChoice('high'),
+  placedFrom: QUERY_INSTANT,
+  placedTo: {
+    ...QUERY_INSTANT,
+    'before placedFrom': '2026-11-20T00:00:00Z&placedFrom=2026-11-20T00:00:00.001Z',
+  },
+  minTotalCents: QUERY_CENTS,
+  maxTotalCents: { ...QUERY_CENTS, 'less than minTotalCents': '5&minTotalCents=6' },
+  sku: { nothing: '', 'a slash': 'a%2Fb', 'a NUL': '%00', 'too long': 'A'.repeat(65) },
+  clientOrderId: queryText('clientOrderId', 64),
+  sort: queryChoice('newest'),
+};
 
 /** The query of every list. */
 const QUERIES: Readonly<Record<string, Readonly<Record<string, Readonly<Record<string, string>>>>>> = {
@@ -146,23 +206,36 @@ const QUERIES: Readonly<Record<string, Readonly<Record<string, Readonly<Record<s
     cursor: {},
   },
   'GET /api/v1/warehouses': { limit: QUERY_LIMIT, cursor: {} },
-  'GET /api/v1/orders': {
-    customerId: {
-      nothing: '',
-      'a line feed': 'a%0Ab',
-      'a list': 'a&customerId=b',
-      'too long': 'a'.repeat(256),
-    },
+  'GET /api/v1/orders': { ...ORDER_FILTERS, limit: QUERY_LIMIT, cursor: {}, count: queryChoice('exact') },
+  'GET /api/v1/orders/export': { ...ORDER_FILTERS, format: queryChoice('csv'), cursor: {} },
+  'GET /api/v1/orders/{id}/audit': { limit: QUERY_LIMIT, cursor: {} },
+  'GET /api/v1/audit': {
+    entityType: queryText('entityType', 100),
+    entityId: queryText('entityId', 255),
+    actor: queryText('actor', 255),
+    type: queryText('type', 100),
+    from: QUERY_INSTANT,
+    to: { ...QUERY_INSTANT, 'before from': '2026-11-19T23:59:59.999Z&from=2026-11-20T00:00:00.000Z' },
     limit: QUERY_LIMIT,
     cursor: {},
   },
-  'GET /api/v1/orders/{id}/audit': { limit: QUERY_LIMIT, cursor: {} },
+  'GET /api/v1/events': {
+    after: QUERY_POSITION,
+    limit: QUERY_LIMIT,
+    waitSeconds: { ...withoutZero(QUERY_LIMIT), 'one too many': '31' },
+  },
+  'GET /api/v1/reports': { limit: QUERY_LIMIT, cursor: {} },
   'GET /api/v1/admin/jobs/{name}/runs': { limit: QUERY_LIMIT, cursor: {} },
+  'GET /api/v1/admin/queues/{name}/dead': { limit: QUERY_LIMIT, cursor: {} },
 };
+
+/** What may be there several times. */
+const REPEATABLE = ['GET /api/v1/orders status', 'GET /api/v1/orders/export status'];
 
 const fill = (path: string) =>
   path
     .replace('{sku}', 'TEA')
+    .replace('queues/{name}', 'queues/orders')
     .replace('{name}', 'purge-idempotency-keys')
     .replace(/(\w+)\/\{id\}/, (_, kind: string) => `${kind}/${made.get(kind)}`);
 
@@ -312,14 +385,19 @@ describe('an item of a list', () => {
   });
 });
 
-describe.each(bodyRoutes)('the body of $route', ({ route, valid }) => {
+const NO_BODY: readonly [what: string, Partial<WireRequest>][] = [
+  ['missing', {}],
+  ['missing in spite of its type', { headers: { 'content-type': 'application/json' } }],
+  ['empty', { body: '' }],
+];
+
+describe.each(bodyRoutes)('the body of $route', ({ route, valid, mayBeLeftOut }) => {
   const good = JSON.stringify(valid);
   const more = (member: string) => `${good.slice(0, -1)},${member}}`;
   const deep = (open: string, close: string) =>
     more(`"deep":${open.repeat(100_000)}1${close.repeat(100_000)}`);
 
   it.each<[what: string, path: string, body: string | Buffer]>([
-    ['empty', 'body', ''],
     ['only blanks', 'body', ' \n '],
     ['null', 'body', 'null'],
     ['a number', 'body', '5'],
@@ -356,10 +434,11 @@ describe.each(bodyRoutes)('the body of $route', ({ route, valid }) => {
     expectInvalid(answer, 'deep.a.a.a.a.a.a.a.a.a');
   });
 
-  it('is refused when it is missing', async () => {
-    expectInvalid(await send(route), 'body');
-    expectInvalid(await send(route, { headers: { 'content-type': 'application/json' } }), 'body');
-  });
+  if (mayBeLeftOut !== true) {
+    it.each(NO_BODY)('is refused when it is %s', async (_, nothing) => {
+      expectInvalid(await send(route, nothing), 'body');
+    });
+  }
 
   it.each([
     'text/plain',
@@ -455,7 +534,9 @@ describe.each(Object.entries(QUERIES))('the query of %s', (route, parameters) =>
     expectInvalid(await send(route, { query: `?${name}=${value}` }), name);
   });
 
-  it.each(Object.keys(parameters))('is refused when %s is there twice', async (name) => {
+  const single = Object.keys(parameters).filter((name) => !REPEATABLE.includes(`${route} ${name}`));
+
+  it.each(single)('is refused when %s is there twice', async (name) => {
     expectInvalid(await send(route, { query: `?${name}=1&${name}=1` }), name);
   });
 
@@ -524,6 +605,11 @@ describe('a path', () => {
     'PATCH /api/v1/orders/{id}',
     'GET /api/v1/admin/jobs/{name}/runs',
     'POST /api/v1/admin/jobs/{name}/run',
+    'GET /api/v1/admin/queues/{name}/dead',
+    'POST /api/v1/admin/queues/{name}/pause',
+    'POST /api/v1/admin/queues/{name}/resume',
+    'POST /api/v1/admin/queues/{name}/drain',
+    'POST /api/v1/admin/queues/{name}/redrive',
   ];
   const replaced = (route: string, value: string) => route.replace(/\{\w+\}/, value);
   const bodyOf = (route: string) => BODIES[route] && JSON.stringify(BODIES[route].valid);
@@ -654,6 +740,24 @@ describe('If-Match', () => {
   });
 });
 
+describe('Last-Event-ID', () => {
+  const route = 'GET /api/v1/events';
+  const expectBadId = async (id: string, accept: string) =>
+    expectInvalid(await send(route, { headers: { 'last-event-id': id, accept } }), 'Last-Event-ID');
+
+  it('is tested on every route that has it', async () => {
+    expect(await routesWith('Last-Event-ID')).toEqual([route]);
+  });
+
+  it.each(['', 'last', '-1', '1.0', '0x10', '1,2', '9223372036854775808', '0'.repeat(20), '\u00b2'])(
+    'is refused when it is %j',
+    async (id) => {
+      await expectBadId(id, 'application/json');
+      await expectBadId(id, 'text/event-stream');
+    },
+  );
+});
+
 describe('all of this', () => {
   it('changed nothing', async () => {
     expect(await everything()).toEqual(before);
@@ -663,6 +767,12 @@ describe('all of this', () => {
     const { status, text: answer } = await sendWith(row, {});
     expect({ accepted: status === 200 || status === 201, answer }).toEqual({ accepted: true, answer });
     expect(answer).not.toContain('"error":{');
+  });
+
+  describe.each(bodyRoutes.filter(({ mayBeLeftOut }) => mayBeLeftOut))('the body of $route', ({ route }) => {
+    it.each(NO_BODY)('may be %s', async (_, nothing) => {
+      expect((await send(route, nothing)).status).toBe(200);
+    });
   });
 
   it.each(['', '{}', ' {\n} '])('took %j for no body', async (body) => {

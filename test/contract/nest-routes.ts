@@ -15,8 +15,8 @@ export interface NestRoute {
   readonly access: Access | undefined;
 }
 
-// What operators' tools ask for is outside the base path, so that it outlives its version.
-const UNVERSIONED = /^\/(health\/|metrics$)/;
+// What operators' tools ask for is outside the base path, so that it outlives its version; and what has it in its own path.
+const WHOLE = /^\/(health\/|metrics$|api\/)/;
 
 /** Every route of every controller. */
 export function routesOf({ app }: TestApp): NestRoute[] {
@@ -36,7 +36,7 @@ export function routesOf({ app }: TestApp): NestRoute[] {
           .filter((part) => part !== '')
           .map((part) => `/${part}`)
           .join('');
-        const full = UNVERSIONED.test(path) ? path : `/api/v1${path}`;
+        const full = WHOLE.test(path) ? path : `/api/v1${path}`;
         return {
           route: `${RequestMethod[method]} ${full.replaceAll(/:(\w+)/g, '{$1}')}`,
           handler: `${controller.name}.${name}`,

@@ -15,7 +15,10 @@ export interface Known {
   readonly reservation: string[];
   /** Of jobs. */
   readonly name: string[];
+  readonly queue: string[];
   readonly cursor: string[];
+  /** In the journal. */
+  readonly position: string[];
   readonly key: string[];
 }
 
@@ -63,6 +66,8 @@ const ODD_TEXTS = [
   '%00',
   'x'.repeat(5_000),
 ];
+const ENTITY_TYPES = ['order', 'reservation', 'product'];
+const ACTORS = ['alice', 'bob', 'operator-1', 'daybook'];
 const HEADER_SAFE = [...'abc019-_ "\\é'];
 
 /** Makes requests of an operation: most of them as the document says, the others off by a little or by a lot. */
@@ -95,13 +100,18 @@ export class RequestGenerator {
 
   private path({ path }: Operation): string {
     return path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
-      const things = path.includes('/reservations/') ? this.known.reservation : this.known.order;
-      const existing = name === 'id' ? things : this.known[name as 'sku' | 'name'];
+      const existing = this.known[this.thingOf(path, name)];
       if (existing.length > 0 && this.random.chance(0.85)) return encodeURIComponent(this.someOf(existing));
       if (this.random.chance(0.1))
         return this.random.pick(['%', '%ff', '%ED%A0%80', 'x'.repeat(600), '%2e%2e', '%00']);
       return encodeURIComponent(this.oddText().toWellFormed());
     });
+  }
+
+  /** What a parameter of a path names. */
+  private thingOf(path: string, name: string): 'reservation' | 'order' | 'queue' | 'name' | 'sku' {
+    if (name === 'id') return path.includes('/reservations/') ? 'reservation' : 'order';
+    return path.includes('/queues/') ? 'queue' : (name as 'name' | 'sku');
   }
 
   /** Mostly of the first few, of which more is known: more requests get past the first question. */
@@ -124,7 +134,9 @@ export class RequestGenerator {
       const cursor = this.random.pick(this.known.cursor);
       return this.random.chance(0.2) ? cursor.slice(this.random.whole(0, cursor.length)) : cursor;
     }
-    const value = this.random.chance(0.8) ? this.valid(schema, name) : this.oddText();
+    // Where nothing comes, whoever waits waits in vain.
+    const allowed = name === 'waitSeconds' ? { ...schema, maximum: 1 } : schema;
+    const value = this.random.chance(0.8) ? this.valid(allowed, name) : this.oddText();
     return encodeURIComponent((typeof value === 'string' ? value : JSON.stringify(value)).toWellFormed());
   }
 
@@ -141,6 +153,7 @@ export class RequestGenerator {
 
   private headerValue(name: string): string {
     if (this.random.chance(0.1)) return this.oddHeader();
+    if (name === 'Last-Event-ID') return this.someOf(this.known.position);
     if (name === 'If-Match') return this.random.pick(['"1"', '"2"', 'W/"3"', '*']);
     // Half of the keys are used again, some of them for the same request.
     if (this.known.key.length > 0 && this.random.chance(0.5)) return this.random.pick(this.known.key);
@@ -216,12 +229,25 @@ export class RequestGenerator {
       const isKnown = reservation.length > 0 && this.random.chance(0.95);
       return isKnown ? this.someOf(reservation) : '7d444840-9dc0-11d1-b245-5ffdce74fad2';
     }
+    if (name === 'after') return this.someOf(this.known.position);
     if (pattern === '^[A-Z]{3}$') return this.random.pick(['USD', 'EUR', 'JPY', 'XYZ']);
-    const existing = name === 'sku' ? this.known.sku : name === 'warehouse' ? this.known.warehouse : [];
+    if (format === 'date-time') {
+      const at = Date.now() + this.random.whole(-1_000_000, 1_000_000) * 1000;
+      return new Date(at).toISOString();
+    }
+    const existing = this.thingsOf(name);
     if (existing.length > 0 && this.random.chance(this.isNaming ? 0.2 : 0.9)) return this.someOf(existing);
     const length = this.random.chance(0.05) ? maxLength : this.random.whole(1, Math.min(maxLength, 8));
     const text = this.random.text(length, LETTERS);
     return name === 'code' || name === 'warehouse' ? text.toLowerCase().replaceAll(/[._]/g, '-') : text;
+  }
+
+  /** What a field of a body or a parameter of a query may name. */
+  private thingsOf(name: string): readonly string[] {
+    const { sku, warehouse, order: orderIds } = this.known;
+    return (
+      { sku, warehouse, orderIds, entityId: orderIds, entityType: ENTITY_TYPES, actor: ACTORS }[name] ?? []
+    );
   }
 
   /** A copy in which one place, at whatever depth, is something else. */

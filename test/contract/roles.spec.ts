@@ -9,7 +9,7 @@ import { routesOf } from './nest-routes.js';
 
 /*
  * Who may do what. The order or reservation in {id} is Alice's, and so is what POST asks for; Bob is another customer.
- * `-` is no token or one that is not valid, `none` a valid one without a role.
+ * `-` is no token or one that is not valid, `none` a valid one without a role. A fulfilment service has no token: it signs.
  */
 const TABLE = `
   route                                             -   none  alice  bob  operator  admin
@@ -38,6 +38,7 @@ const TABLE = `
   POST  /api/v1/orders for Alice's reservation     401   403   201   404    201      201
   POST  /api/v1/orders/bulk                        401   403   200   200    200      200
   GET   /api/v1/orders                             401   403   200   200    200      200
+  GET   /api/v1/orders/export                      401   403   200   200    200      200
   GET   /api/v1/orders/{id}                        401   403   200   404    200      200
   GET   /api/v1/orders/{id}/status                 401   403   200   404    200      200
   GET   /api/v1/orders/{id}/transitions            401   403   200   404    200      200
@@ -45,10 +46,23 @@ const TABLE = `
   PATCH /api/v1/orders/{id} to processing          401   403   403   404    200      200
   PATCH /api/v1/orders/{id} to delivered           401   403   403   404    409      409
   GET   /api/v1/orders/{id}/audit                  401   403   403   403    200      200
+  GET   /api/v1/audit                              401   403   403   403    200      200
+
+  POST  /api/v1/processing/callbacks/{orderId}     401   401   401   401    401      401
+  GET   /api/v1/events                             401   403   403   403    200      200
+  GET   /api/v1/metrics                            401   403   403   403    200      200
+  GET   /api/v1/reports                            401   403   403   403    200      200
+  GET   /api/v1/reports/latest                     401   403   403   403    200      200
 
   GET   /api/v1/admin/jobs                         401   403   403   403    403      200
   GET   /api/v1/admin/jobs/{name}/runs             401   403   403   403    403      200
   POST  /api/v1/admin/jobs/{name}/run              401   403   403   403    403      200
+  GET   /api/v1/admin/queues                       401   403   403   403    403      200
+  GET   /api/v1/admin/queues/{name}/dead           401   403   403   403    403      200
+  POST  /api/v1/admin/queues/{name}/pause          401   403   403   403    403      200
+  POST  /api/v1/admin/queues/{name}/resume         401   403   403   403    403      200
+  POST  /api/v1/admin/queues/{name}/drain          401   403   403   403    403      200
+  POST  /api/v1/admin/queues/{name}/redrive        401   403   403   403    403      200
 `;
 
 const lines = [{ sku: 'TEA', quantity: 1 }];
@@ -73,7 +87,12 @@ const BODIES: Record<string, () => unknown> = {
   'PATCH /api/v1/orders/{id} to cancelled': () => ({ status: 'cancelled', reason: 'Changed my mind' }),
   'PATCH /api/v1/orders/{id} to processing': () => ({ status: 'processing' }),
   'PATCH /api/v1/orders/{id} to delivered': () => ({ status: 'delivered' }),
+  'POST /api/v1/processing/callbacks/{orderId}': () => ({ outcome: 'confirmed' }),
   'POST /api/v1/admin/jobs/{name}/run': () => undefined,
+  'POST /api/v1/admin/queues/{name}/pause': () => undefined,
+  'POST /api/v1/admin/queues/{name}/resume': () => undefined,
+  'POST /api/v1/admin/queues/{name}/drain': () => ({}),
+  'POST /api/v1/admin/queues/{name}/redrive': () => ({}),
 };
 
 interface Cell {
@@ -112,8 +131,9 @@ let daybook: TestApp;
 let tokens: Readonly<Record<string, readonly (string | undefined)[]>>;
 
 beforeAll(async () => {
-  daybook = await startTestApp();
+  daybook = await startTestApp({ ORDER_PROCESSOR_SECRET: TEST_SECRET });
   await daybook.createProduct('TEA', 10_000);
+  await daybook.api('POST', '/admin/jobs/make-report/run', { token: daybook.tokens.admin });
   const { alice, bob, operator, admin } = daybook.tokens;
   const none = await tokenFor('nobody', 'auditor');
   tokens = {
@@ -146,7 +166,8 @@ async function send({ row, route }: Cell, token: string | undefined) {
   const [, kind] = /^\/api\/v1(.+?)\/\{id\}/.exec(path) ?? [];
   const id = kind === undefined ? '' : await makeForAlice(kind);
   const body = await BODIES[row]?.();
-  const filled = path.replace('{id}', id).replace('{sku}', 'TEA').replace('{name}', 'purge-idempotency-keys');
+  const name = path.includes('/queues/') ? 'orders' : 'purge-idempotency-keys';
+  const filled = path.replace('{id}', id).replace('{sku}', 'TEA').replace('{name}', name);
   return request(daybook.origin, method, filled, {
     ...(token !== undefined && { token }),
     ...(body !== undefined && { body }),

@@ -50,17 +50,16 @@ function closed(document: OpenAPIObject): OpenAPIObject {
   return document;
 }
 
-/** Where an operation's schema for an answer is, if the document has one for that status. */
+/** Where an operation's schema for an answer is, if the document has one for that status and media type. */
 export function responsePlace(
   document: OpenAPIObject,
   { path, method }: { readonly path: string; readonly method: string },
   status: number,
+  type: string,
 ): Place | undefined {
   const key = method.toLowerCase() as 'get';
   const response = document.paths[path]?.[key]?.responses[status];
-  if (response === undefined || '$ref' in response || response.content === undefined) return undefined;
-  const [type] = Object.keys(response.content);
-  return type === undefined
-    ? undefined
-    : ['paths', path, key, 'responses', String(status), 'content', type, 'schema'];
+  if (response === undefined || '$ref' in response || response.content?.[type] === undefined)
+    return undefined;
+  return ['paths', path, key, 'responses', String(status), 'content', type, 'schema'];
 }

@@ -1,7 +1,6 @@
-import { JobScheduler } from '@daybook/platform';
-
 import { startTestApp, type TestApp } from '../support/app.js';
 import { expectHealthy } from '../support/doctor.js';
+import { runNamedJob } from '../support/run-named-job.js';
 
 /* Nothing runs by itself here: each job is started by the test, and the business time moved by it. */
 let daybook: TestApp;
@@ -12,15 +11,7 @@ beforeAll(async () => {
 afterAll(() => daybook.stop());
 afterEach(() => daybook.database.shiftTime('0'));
 
-async function run(job: string): Promise<object> {
-  const started = await daybook.app.get(JobScheduler).runNow(job, 'admin-1');
-  await started?.ended;
-  const [row] = await daybook.database.query<{ rows: string; error: string | null }>(
-    'SELECT rows, error FROM job_runs WHERE job = $1 ORDER BY id DESC LIMIT 1',
-    [job],
-  );
-  return { rows: Number(row?.rows), error: row?.error };
-}
+const run = (job: string) => runNamedJob(daybook, job);
 
 async function reserve(sku: string, quantity: number): Promise<string> {
   const body = { lines: [{ sku, quantity }], ttlSeconds: 60 };
@@ -46,7 +37,7 @@ describe('expire-reservations', () => {
     const overdue = await Promise.all(Array.from({ length: 250 }, () => reserve(sku, 2)));
     await daybook.database.shiftTime('1 day');
     const active = await reserve(sku, 5);
-    expect(await run('expire-reservations')).toEqual({ rows: 250, error: null });
+    expect(await run('expire-reservations')).toEqual({ result: 'succeeded', rows: 250, error: null });
     expect(await storedStatuses(overdue)).toEqual([{ status: 'expired', count: 250 }]);
     expect(await statusOf(`/reservations/${active}`)).toBe('active');
     const levels = await daybook.database.query('SELECT reserved FROM stock_levels WHERE reserved > 0');
@@ -60,7 +51,7 @@ describe('expire-reservations', () => {
   });
 
   it('finds nothing to do a second time', async () => {
-    expect(await run('expire-reservations')).toEqual({ rows: 0, error: null });
+    expect(await run('expire-reservations')).toEqual({ result: 'succeeded', rows: 0, error: null });
   });
 
   it('gives back only what is still held: somebody who ran short had the rest', async () => {
@@ -74,7 +65,7 @@ describe('expire-reservations', () => {
     await daybook.database.shiftTime('2 days');
     const order = await daybook.api('POST', '/orders', { body: { lines: [{ sku: pot, quantity: 1 }] } });
     expect(order.status).toBe(201);
-    expect(await run('expire-reservations')).toMatchObject({ error: null });
+    expect(await run('expire-reservations')).toMatchObject({ result: 'succeeded', error: null });
     expect(await storedStatuses([id])).toEqual([{ status: 'expired', count: 1 }]);
     const stock = async (sku: string) => (await daybook.api('GET', `/products/${sku}/stock`)).body;
     expect(await stock(pot)).toMatchObject({ onHand: 1, reserved: 0, allocated: 1, available: 0 });
@@ -92,7 +83,7 @@ describe('purge-reservations', () => {
     ];
     await daybook.api('POST', `/reservations/${released}/release`);
     const order = await daybook.api('POST', '/orders', { body: { reservationId: consumed } });
-    expect(await run('purge-reservations')).toEqual({ rows: 0, error: null });
+    expect(await run('purge-reservations')).toEqual({ result: 'succeeded', rows: 0, error: null });
     await daybook.database.shiftTime('31 days');
     const recent = await reserve(sku, 1);
     await run('purge-reservations');
@@ -118,7 +109,7 @@ describe('requeue-stuck-orders', () => {
     const others = [await placed(sku), await placed(sku, 'processing', 'confirmed')];
     await daybook.database.shiftTime('61 minutes');
     const busy = await placed(sku, 'processing');
-    expect(await run('requeue-stuck-orders')).toEqual({ rows: 1, error: null });
+    expect(await run('requeue-stuck-orders')).toEqual({ result: 'succeeded', rows: 1, error: null });
     const orders = await Promise.all([stuck, busy, ...others].map((id) => statusOf(`/orders/${id}`)));
     expect(orders).toEqual(['pending', 'processing', 'pending', 'confirmed']);
     const { data } = (await daybook.api('GET', `/orders/${stuck}/audit`)).body;

@@ -45,6 +45,8 @@ describe('the list of jobs', () => {
     expect(names).toEqual(
       expect.arrayContaining([
         'drop-old-order-numbers',
+        'fold-order-tallies',
+        'make-report',
         'prepare-order-numbers',
         'purge-idempotency-keys',
         'purge-job-runs',
@@ -70,6 +72,7 @@ describe('the list of jobs', () => {
       },
     });
     expect(await job('purge-job-runs')).toMatchObject({ lastRun: null });
+    expect(await job('make-report')).toMatchObject({ schedule: 'every 60 seconds' });
   });
 
   it('shows a job as overdue when its tick is long past and nobody runs it', async () => {

@@ -1,31 +1,12 @@
-import { request, startTestApp, type TestApp } from '../support/app.js';
+import { request, type TestApp, withTestApp } from '../support/app.js';
 import { expectProblem } from '../support/problem.js';
-
-/** Runs a server that is configured like this for one test. */
-async function withServer(
-  environment: NodeJS.ProcessEnv,
-  test: (daybook: TestApp) => Promise<void>,
-): Promise<void> {
-  const daybook = await startTestApp(environment);
-  try {
-    await test(daybook);
-  } finally {
-    await daybook.stop();
-  }
-}
+import { readPrometheusText, seriesIn } from '../support/prometheus-text.js';
 
 /** Every sample by its name and labels, as they are written. */
 async function samples({ origin }: TestApp): Promise<Map<string, number>> {
   const { status, text } = await request(origin, 'GET', '/metrics');
   expect(status).toBe(200);
-  const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
-  return new Map(
-    lines.map((line) => {
-      const [, sample, value] = /^(\w+(?:\{[^}]*\})?) (\S+)$/.exec(line) ?? [];
-      if (sample === undefined) throw new Error(`This is no sample: ${line}`);
-      return [sample, Number(value)];
-    }),
-  );
+  return seriesIn(readPrometheusText(text));
 }
 
 const PURGE = 'job="purge-idempotency-keys"';
@@ -34,7 +15,7 @@ const runPurge = ({ api, tokens }: TestApp) =>
 
 describe('GET /metrics', () => {
   it('is plain text for Prometheus, with what this process needs', async () => {
-    await withServer({}, async (daybook) => {
+    await withTestApp({}, async (daybook) => {
       const { headers } = await request(daybook.origin, 'GET', '/metrics');
       expect(headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
       const found = await samples(daybook);
@@ -44,7 +25,7 @@ describe('GET /metrics', () => {
   });
 
   it('tells of each job when it last succeeded, how long that took and how its runs ended', async () => {
-    await withServer({ DAYBOOK_ROLES: 'api', LOG_LEVEL: 'fatal' }, async (daybook) => {
+    await withTestApp({ DAYBOOK_ROLES: 'api', LOG_LEVEL: 'fatal' }, async (daybook) => {
       const before = await samples(daybook);
       expect(before.get(`daybook_job_runs{${PURGE},result="succeeded"}`)).toBe(0);
       expect(before.has(`daybook_job_last_success_timestamp_seconds{${PURGE}}`)).toBe(false);
@@ -63,19 +44,20 @@ describe('GET /metrics', () => {
   });
 
   it('shows a job that is overdue', async () => {
-    await withServer({ DAYBOOK_ROLES: 'api' }, async (daybook) => {
+    await withTestApp({ DAYBOOK_ROLES: 'api' }, async (daybook) => {
       expect((await samples(daybook)).get(`daybook_job_overdue{${PURGE}}`)).toBe(0);
       await daybook.database.shiftTime('12 minutes');
       expect((await samples(daybook)).get(`daybook_job_overdue{${PURGE}}`)).toBe(1);
     });
   });
 
-  it('is served by processes of every role, and by them at the same values', async () => {
-    await withServer({ DAYBOOK_ROLES: 'api' }, async (daybook) => {
+  it('is served by processes of every role, and what the database knows by them at the same values', async () => {
+    await withTestApp({ DAYBOOK_ROLES: 'api' }, async (daybook) => {
       await runPurge(daybook);
-      const ours = (found: Map<string, number>) => [...found].filter(([name]) => name.startsWith('daybook_'));
+      const ours = (found: Map<string, number>) =>
+        [...found].filter(([name]) => /^daybook_(job|reservations_(active|overdue)|gauge)/.test(name));
       const expected = ours(await samples(daybook));
-      await withServer({ DATABASE_URL: daybook.database.url, DAYBOOK_ROLES: 'worker' }, async (worker) => {
+      await withTestApp({ DATABASE_URL: daybook.database.url, DAYBOOK_ROLES: 'worker' }, async (worker) => {
         expect(ours(await samples(worker))).toEqual(expected);
       });
     });
@@ -84,13 +66,13 @@ describe('GET /metrics', () => {
 
 describe('who may read the metrics', () => {
   it('is everybody while the server listens on loopback only', async () => {
-    await withServer({ HOST: '127.0.0.1' }, async ({ origin }) => {
+    await withTestApp({ HOST: '127.0.0.1' }, async ({ origin }) => {
       expect((await request(origin, 'GET', '/metrics')).status).toBe(200);
     });
   });
 
   it.each(['0.0.0.0', '10.1.2.3'])('is an operator while it listens on %s', async (host) => {
-    await withServer({ HOST: host }, async ({ origin, tokens }) => {
+    await withTestApp({ HOST: host }, async ({ origin, tokens }) => {
       const ask = (token?: string) =>
         request(origin, 'GET', '/metrics', token === undefined ? {} : { token });
       expectProblem(await ask(), 401, 'unauthenticated');

@@ -1,12 +1,12 @@
-import { cp, mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { rm } from 'node:fs/promises';
 
-import { dataSourceOptions, migrate, projectRoot } from '@daybook/platform';
+import { dataSourceOptions, migrate } from '@daybook/platform';
 import { DataSource } from 'typeorm';
 
+import { withTestApp } from '../support/app.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { expectHealthy } from '../support/doctor.js';
+import { librariesBefore } from '../support/older-libraries.js';
 
 const FIRST_OF_THE_NEW_SHAPE = '20261120_1600_partitions.sql';
 
@@ -18,12 +18,7 @@ let oldLibraries: string;
 beforeAll(async () => {
   database = await createTestDatabase();
   pool = await new DataSource(dataSourceOptions(database.url, 2)).initialize();
-  oldLibraries = await mkdtemp(join(tmpdir(), 'daybook-old-libraries-'));
-  const libraries = join(projectRoot(), 'libs');
-  for (const path of await readdir(libraries, { recursive: true })) {
-    const isOld = /^[^/]+\/migrations\/.+\.sql$/.test(path) && basename(path) < FIRST_OF_THE_NEW_SHAPE;
-    if (isOld) await cp(join(libraries, path), join(oldLibraries, path));
-  }
+  oldLibraries = await librariesBefore(FIRST_OF_THE_NEW_SHAPE);
 });
 afterAll(async () => {
   await pool.destroy();
@@ -31,6 +26,7 @@ afterAll(async () => {
   await rm(oldLibraries, { recursive: true });
 });
 beforeEach(async () => {
+  await database.query('DROP SCHEMA IF EXISTS pgboss CASCADE');
   await database.query('DROP SCHEMA public CASCADE');
   await database.query('CREATE SCHEMA public');
   await migrate(pool, oldLibraries);
@@ -115,7 +111,8 @@ describe('a database from before tables were split into months', () => {
       ['202602', 2],
       ['202611', 1],
     ]);
-    await expectHealthy(database.url);
+    // The first start gives the orders that are pending their jobs.
+    await withTestApp({ DATABASE_URL: database.url }, () => expectHealthy(database.url));
   });
 
   it('goes on behind the last position that was ever given', async () => {

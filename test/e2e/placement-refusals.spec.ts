@@ -1,4 +1,4 @@
-import { startTestApp, type TestApp } from '../support/app.js';
+import { startTestApp, type TestApp, withTestApp } from '../support/app.js';
 import { expectInvalid, expectProblem } from '../support/problem.js';
 
 let daybook: TestApp;
@@ -129,6 +129,33 @@ describe('an order', () => {
     expect((await daybook.api('GET', '/products/RUSH/stock')).body).toMatchObject({
       allocated: 30,
       available: 0,
+    });
+  });
+});
+
+describe('the time that processing an order takes', () => {
+  it('can be given only while the simulated processor processes orders', async () => {
+    await daybook.createProduct('SLOW', 10);
+    const order = { lines: linesOf(['SLOW', 1]) };
+    expect((await place({ ...order, processingTimeMs: 1 })).status).toBe(201);
+    const http = {
+      DATABASE_URL: daybook.database.url,
+      ORDER_PROCESSOR: 'http',
+      ORDER_PROCESSOR_URL: 'http://127.0.0.1:9',
+      ORDER_PROCESSOR_SECRET: 'x'.repeat(32),
+      DAYBOOK_ROLES: 'api',
+    };
+    await withTestApp(http, async ({ api }) => {
+      await leavingNoTrace(async () => {
+        const single = await api('POST', '/orders', { body: { ...order, processingTimeMs: 1 } });
+        expectInvalid(single, 'processingTimeMs');
+      });
+      const orders = [order, { ...order, processingTimeMs: 0 }];
+      const { results } = (await api('POST', '/orders/bulk', { body: { orders } })).body;
+      expect(results).toMatchObject([
+        { status: 201 },
+        { status: 400, error: { code: 'validation_failed', errors: [{ path: 'processingTimeMs' }] } },
+      ]);
     });
   });
 });

@@ -168,6 +168,33 @@ describe('an order of a month that was detached', () => {
   });
 });
 
+describe('the feed of events', () => {
+  it('tells a reader who had not got so far what was detached, and lets all others read on', async () => {
+    const { open } = await fillBooks();
+    await move(open, 'cancelled');
+    const entries = await daybook.database.query('SELECT FROM journal');
+    // While anything is being written, the feed may end at a gap that is still open.
+    const all = await waitFor('all events', async () => {
+      const { data } = (await events('limit=200')).body as { data: { position: string }[] };
+      return data.length === entries.length && data;
+    });
+    await detach();
+    const [gone] = (await daybook.database.query(
+      `SELECT max(position) AS "detachedTo" FROM (SELECT position FROM detached.journal_203001
+       UNION ALL SELECT position FROM detached.journal_203002) AS entries`,
+    )) as [{ detachedTo: string }];
+    const left = all.filter(({ position }) => BigInt(position) > BigInt(gone.detachedTo));
+    expect(left.length).toBeGreaterThan(5);
+    const saved = all.at(-left.length - 2)?.position;
+    expect(expectProblem(await events(`after=${saved}`), 410, 'events_detached')).toMatchObject(gone);
+    expect((await events(`after=${gone.detachedTo}&limit=200`)).body.data).toEqual(left);
+    expect((await events('limit=200')).body.data).toEqual(left);
+    expect((await events(`after=${left[1]?.position}&limit=200`)).body.data).toEqual(left.slice(2));
+  });
+
+  const events = (query: string) => daybook.api('GET', `/events?${query}`);
+});
+
 describe('the doctor', () => {
   const findings = async () =>
     (await findingsIn(daybook.database.url)).map(({ check, examples }) => [check, ...examples]);

@@ -135,7 +135,7 @@ export function stockAsShown({ shelves, now }: Oracle, sku: string): object {
 // Nothing refers to these but each other. The journal stays: it cannot be deleted from.
 const EMPTY = `
   DELETE FROM stock_holds; DELETE FROM reservations; DELETE FROM order_allocations; DELETE FROM order_lines;
-  DELETE FROM client_order_ids; DELETE FROM orders; DELETE FROM stock_movements;
+  DELETE FROM client_order_ids; DELETE FROM orders; DELETE FROM order_tallies; DELETE FROM order_counts; DELETE FROM stock_movements;
   DELETE FROM stock_levels WHERE warehouse_id <> (SELECT id FROM warehouses WHERE code = 'main');
   UPDATE stock_levels SET on_hand = 0, reserved = 0, allocated = 0`;
 

@@ -6,6 +6,7 @@ import { SignJWT } from 'jose';
 
 import { createApp } from '../../apps/api/src/create-app.js';
 import { announceClosing, stopGracefully } from '../../apps/api/src/shutdown.js';
+import { readAnswerBody } from './answer-body.js';
 import { createTestDatabase, type TestDatabase } from './database.js';
 
 export const TEST_SECRET = 'a secret for tests, of at least 32 characters';
@@ -20,7 +21,7 @@ export function tokenFor(subject: string, ...roles: string[]): Promise<string> {
     .sign(new TextEncoder().encode(TEST_SECRET));
 }
 
-/** What came back over the wire, its body parsed if it was JSON. */
+/** What came back over the wire, its body parsed if it was JSON, or rows of it. */
 export interface TestResponse {
   readonly status: number;
   readonly headers: Headers;
@@ -53,13 +54,8 @@ export async function request(
     ...(body !== undefined && { body: isText ? body : JSON.stringify(body) }),
   });
   const text = await response.text();
-  const isJson = /json/.test(response.headers.get('content-type') ?? '');
-  return {
-    status: response.status,
-    headers: response.headers,
-    text,
-    body: isJson ? JSON.parse(text) : undefined,
-  };
+  const { status, headers: answered } = response;
+  return { status, headers: answered, text, body: readAnswerBody(answered.get('content-type'), text) };
 }
 
 /** The whole application in this process, on a real socket and a database of its own. */
@@ -82,6 +78,8 @@ export async function startTestApp(environment: NodeJS.ProcessEnv = {}): Promise
     DATABASE_URL: database.url,
     AUTH_JWT_SECRET: TEST_SECRET,
     LOG_LEVEL: 'warn',
+    // Without workers: an order stays as the test left it, unless the test is about working off.
+    DAYBOOK_ROLES: 'api,scheduler',
     ...environment,
   });
   const app = await createApp({ ...config, databaseUrl });
@@ -115,6 +113,19 @@ export async function startTestApp(environment: NodeJS.ProcessEnv = {}): Promise
       await database.drop();
     },
   };
+}
+
+/** Runs an application that is configured like this for one test. */
+export async function withTestApp(
+  environment: NodeJS.ProcessEnv,
+  test: (daybook: TestApp) => Promise<void>,
+): Promise<void> {
+  const daybook = await startTestApp(environment);
+  try {
+    await test(daybook);
+  } finally {
+    await daybook.stop();
+  }
 }
 
 async function expectCreated(pending: Promise<TestResponse>): Promise<void> {

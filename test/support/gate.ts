@@ -30,7 +30,8 @@ export async function closeGate(database: TestDatabase, table: string): Promise<
     whenWaiting: (count) =>
       waitFor(`${count} who wait before the gate`, async () => {
         const waiting = await database.query(
-          `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'`,
+          `SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = ${GATE} AND NOT granted
+           AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
         );
         return waiting.length >= count;
       }),

@@ -28,6 +28,7 @@ export async function startServerProcess(environment: NodeJS.ProcessEnv): Promis
       PORT: '0',
       AUTH_JWT_SECRET: TEST_SECRET,
       LOG_LEVEL: 'warn',
+      DAYBOOK_ROLES: 'api,scheduler',
       ...environment,
     },
     stdio: ['ignore', 'pipe', 'pipe'],

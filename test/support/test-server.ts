@@ -3,10 +3,12 @@ import { join } from 'node:path';
 import {
   dataSourceOptions,
   type EmbeddedPostgres,
+  loadConfig,
   migrate,
   projectRoot,
   startEmbeddedPostgres,
 } from '@daybook/platform';
+import { setUpQueues } from '@daybook/processing';
 import { DataSource } from 'typeorm';
 
 import { inDatabase, isOwnerAlive, nameTemplate } from './database.js';
@@ -27,7 +29,12 @@ export async function startServer(): Promise<void> {
     await dropAbandoned(admin);
     await admin.query(`CREATE DATABASE ${template}`);
   });
-  await onDatabase(inDatabase(server.url, template), migrate);
+  const url = inDatabase(server.url, template);
+  await onDatabase(url, async (database) => {
+    await migrate(database);
+    // Every start does it, and finds it done.
+    await setUpQueues(database, loadConfig({ DATABASE_URL: url }), async () => undefined);
+  });
 }
 
 export async function stopServer(): Promise<void> {
