@@ -36,7 +36,7 @@ export class __UseCase__Handler implements ICommandHandler<__UseCase__> {
   private readonly commits;
 
   constructor(writePath: WritePath) {
-    this.commits = writePath.single<__UseCase__>((command, manager) => this.__verb__(command, manager));
+    this.commits = writePath.single<__UseCase__>('__use-case__', (command, manager) => this.__verb__(command, manager));
   }
 
   execute(command: __UseCase__): Promise<Answer> {

@@ -31,7 +31,7 @@ export class Create__Singular__Handler implements ICommandHandler<Create__Singul
   private readonly commits;
 
   constructor(writePath: WritePath) {
-    this.commits = writePath.single<Create__Singular__>((command, manager) => this.create(command, manager));
+    this.commits = writePath.single<Create__Singular__>('create-__singular__', (command, manager) => this.create(command, manager));
   }
 
   execute(command: Create__Singular__): Promise<Answer> {
