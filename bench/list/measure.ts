@@ -8,7 +8,7 @@ import { PAGE, walkTo } from './walk.ts';
 const DEEP_PAGE = 1_000;
 const VARIETY = 50;
 // A way to the thousandth page takes hundreds of requests.
-const DEEP_VARIETY = 3;
+const DEEP_VARIETY = 1;
 const WARM_UP_REQUESTS = 3;
 // What is slow is asked less often, and 50 times in all.
 const FAST_SECONDS = 2;
