@@ -2,6 +2,7 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { ScheduleModule } from '@nestjs/schedule';
 
 import { AuditModule } from '@daybook/audit';
+import { ExchangeModule } from '@daybook/exchange';
 import { InventoryModule } from '@daybook/inventory';
 import { MetricsModule, ReportsModule } from '@daybook/metrics';
 import { OrdersModule } from '@daybook/orders';
@@ -12,7 +13,15 @@ import { ReconcileStock } from './doctor/reconcile-stock.job.js';
 import { StockDriftGauge } from './doctor/stock-drift-gauge.js';
 
 /** The modules Daybook is made of. A new one is added here and in tsconfig.json, nowhere else. */
-const MODULES = [InventoryModule, OrdersModule, ProcessingModule, AuditModule, MetricsModule, ReportsModule];
+const MODULES = [
+  InventoryModule,
+  OrdersModule,
+  ProcessingModule,
+  ExchangeModule,
+  AuditModule,
+  MetricsModule,
+  ReportsModule,
+];
 
 @Module({})
 export class AppModule {

@@ -10,6 +10,7 @@ export {
   type LogLevel,
   type ProcessRole,
 } from './config/config.js';
+export type { ExchangeConfig } from './config/exchange-config.js';
 export type { TracingConfig } from './config/tracing-config.js';
 export { BoundedReads, QueryTooBroad } from './database/bounded-reads.js';
 export { numberColumn, textColumn, textsIn } from './database/columns.js';

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 
 import { defined, EnvironmentReader, isHttpUrl, isLongEnough } from './environment-reader.js';
+import { type ExchangeConfig, readExchangeConfig } from './exchange-config.js';
 import { type ProcessingConfig, readProcessingConfig } from './processing-config.js';
 import { readTracingConfig, type TracingConfig } from './tracing-config.js';
 
@@ -29,6 +30,7 @@ export interface DaybookConfig {
   readonly orderStuckAfterSeconds: number;
   readonly orderStuckAction: 'requeue' | 'fail';
   readonly processing: ProcessingConfig;
+  readonly exchange: ExchangeConfig;
   /** How often the periodic report is made. */
   readonly reportIntervalSeconds: number;
   readonly auth: AuthConfig;
@@ -50,7 +52,7 @@ export interface AuthConfig {
   readonly audience?: string;
 }
 
-export const PROCESS_ROLES = ['api', 'worker', 'scheduler'] as const;
+export const PROCESS_ROLES = ['api', 'worker', 'scheduler', 'receiver', 'consumer'] as const;
 export type ProcessRole = (typeof PROCESS_ROLES)[number];
 
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
@@ -93,6 +95,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv): DaybookConfig {
     orderStuckAfterSeconds: read.integer('ORDER_STUCK_AFTER_SECONDS', 3600, 60, 2_592_000),
     orderStuckAction: read.choice('ORDER_STUCK_ACTION', 'requeue', ['requeue', 'fail']),
     processing: readProcessingConfig(read),
+    exchange: readExchangeConfig(read),
     reportIntervalSeconds: read.integer('REPORT_INTERVAL_SECONDS', 60, 1, 86_400),
     auth: {
       ...defined(

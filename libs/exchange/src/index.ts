@@ -1,0 +1,9 @@
+export { type ExchangeOrder, type ExchangeOrderId } from './exchange-order.entity.js';
+export {
+  EXCHANGE_ORDER_STATUSES,
+  type ExchangeOrderStatus,
+  exchangeOrderStatusMachine,
+} from './exchange-order-status.js';
+export { EXCHANGE_GATEWAY, type ExchangeGateway } from './exchange-gateway.js';
+export { ExchangeModule } from './exchange.module.js';
+export type { ExecutionReport } from './execution-report.js';

@@ -1,0 +1,30 @@
+import { defined, type EnvironmentReader, isHttpUrl } from './environment-reader.js';
+
+/** The way to the venue where exchange orders are placed. */
+export interface ExchangeConfig {
+  /** Where the venue answers; absent: there is none, and exchange orders are refused. */
+  readonly url?: string;
+  /** Sent along as a bearer token. */
+  readonly token?: string;
+  /** How long an answer of the venue is waited for; then the outcome of a placement is unknown. */
+  readonly timeoutMs: number;
+  /** Requests to the venue at a time. */
+  readonly connections: number;
+  /** NATS JetStream between the receiver and the consumers; absent: a table in the database. */
+  readonly natsUrl?: string;
+}
+
+export function readExchangeConfig(read: EnvironmentReader): ExchangeConfig {
+  return {
+    ...defined('url', read.optional('EXCHANGE_URL', isHttpUrl, 'must be an http(s) URL')),
+    ...defined(
+      'token',
+      read.secret('EXCHANGE_TOKEN', (value) => value !== '', 'must not be empty'),
+    ),
+    timeoutMs: read.integer('EXCHANGE_TIMEOUT_MS', 4_000, 100, 60_000),
+    connections: read.integer('EXCHANGE_CONNECTIONS', 64, 1, 1_000),
+    ...defined('natsUrl', read.optional('NATS_URL', isNatsUrl, 'must be a nats:// URL')),
+  };
+}
+
+const isNatsUrl = (value: string) => ['nats:', 'tls:'].includes(URL.parse(value)?.protocol ?? '');
