@@ -62,6 +62,6 @@ export interface ExecutionBus {
    */
   arrival(partitions: readonly number[], signal: AbortSignal): Promise<void>;
 
-  /** Called once, when the process stops; what still waits for an arrival resolves. */
+  /** Called when the process stops; what still waits for an arrival resolves. A second time does nothing. */
   close?(): Promise<void>;
 }

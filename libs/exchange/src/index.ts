@@ -7,3 +7,4 @@ export {
 export { EXCHANGE_GATEWAY, type ExchangeGateway } from './exchange-gateway.js';
 export { ExchangeModule } from './exchange.module.js';
 export type { ExecutionReport } from './execution-report.js';
+export { EXECUTION_BUS, type ExecutionBus, PARTITIONS, type Stretch } from './execution-bus.js';
