@@ -71,12 +71,14 @@ export { Readiness } from './health/health.controller.js';
 export { Answer, etag } from './http/answer.js';
 export {
   ApiConflicts,
+  ApiAccepted,
   ApiCreated,
   ApiErrors,
   ApiFiles,
   ApiIdempotent,
   ApiIfMatch,
   ApiPage,
+  ApiRefused,
   ApiReplayable,
   ApiTooBroad,
   ApiVersioned,
@@ -91,6 +93,7 @@ export {
   CursorField,
   Flag,
   Instant,
+  Isin,
   isPosition,
   Items,
   Limit,
@@ -130,6 +133,7 @@ export {
   type IdempotencyClaim,
   IdempotencyStore,
 } from './idempotency/idempotency.js';
+export { ProvisionalAnswers } from './idempotency/provisional-answers.js';
 export { JobRun, LeaseLost } from './jobs/job-run.js';
 export { JobScheduler } from './jobs/job-scheduler.js';
 export { type JobDeclaration, type RunsJob, ScheduledJob } from './jobs/scheduled-job.js';

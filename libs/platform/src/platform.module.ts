@@ -2,6 +2,7 @@ import { type DynamicModule, Global, Logger, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_PIPE, DiscoveryModule } from '@nestjs/core';
 import { CqrsModule } from '@nestjs/cqrs';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { Registry } from 'prom-client';
 import { DataSource } from 'typeorm';
 
 import { AuthGuard } from './auth/auth.guard.js';
@@ -20,6 +21,7 @@ import { InputPipe } from './http/input.pipe.js';
 import { StreamedAnswers } from './http/streamed-answers.js';
 import { IdempotencyKeyPurge } from './idempotency/idempotency-key-purge.js';
 import { IdempotencyStore } from './idempotency/idempotency.js';
+import { ProvisionalAnswers } from './idempotency/provisional-answers.js';
 import { DeclaredJobs } from './jobs/declared-jobs.js';
 import { JobGauges } from './jobs/job-gauges.js';
 import { JobRunPurge } from './jobs/job-run-purge.js';
@@ -56,6 +58,8 @@ export class PlatformModule {
       controllers: [HealthController, JobsController],
       providers: [
         { provide: CONFIG, useValue: config },
+        // One for each application, not prom-client's for the whole process: tests run several applications in one.
+        { provide: Registry, useFactory: () => new Registry() },
         { provide: APP_GUARD, useClass: AuthGuard },
         { provide: APP_FILTER, useClass: ProblemDetailsFilter },
         { provide: APP_PIPE, useClass: InputPipe },
@@ -67,6 +71,7 @@ export class PlatformModule {
         Readiness,
         InTransactionEvents,
         IdempotencyStore,
+        ProvisionalAnswers,
         WritePath,
         DeclaredJobs,
         JobStore,
@@ -87,9 +92,11 @@ export class PlatformModule {
         BoundedReads,
         CqrsModule,
         CursorCodec,
+        Registry,
         Readiness,
         StreamedAnswers,
         IdempotencyStore,
+        ProvisionalAnswers,
         WritePath,
         JobScheduler,
         Leases,
