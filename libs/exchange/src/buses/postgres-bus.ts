@@ -77,6 +77,8 @@ export class PostgresBus implements ExecutionBus {
       if (count >= reports) break;
       // Received twice, and cut differently: what goes no further than the one before brings nothing.
       if (row.through <= reached) continue;
+      // Something is missing here. What comes before is good.
+      if (row.after > reached && taken.length > 0) break;
       const stretch = { ...row, partition, reports: JSON.parse(row.reports) as ExecutionReport[] };
       taken.push(stretch);
       reached = stretch.through;
@@ -114,9 +116,13 @@ export class PostgresBus implements ExecutionBus {
 async function firstOf(event: Promise<void>, ms: number, ...signals: readonly AbortSignal[]): Promise<void> {
   const done = Promise.withResolvers<void>();
   const timer = setTimeout(done.resolve, ms);
-  for (const signal of signals) signal.addEventListener('abort', () => done.resolve(), { once: true });
+  for (const signal of signals) {
+    if (signal.aborted) done.resolve();
+    signal.addEventListener('abort', done.resolve as () => void, { once: true });
+  }
   await Promise.race([event, done.promise]);
   clearTimeout(timer);
+  for (const signal of signals) signal.removeEventListener('abort', done.resolve as () => void);
 }
 
 interface StoredStretch {
