@@ -1,17 +1,64 @@
-import { Module } from '@nestjs/common';
+import { Inject, Module, type OnApplicationShutdown } from '@nestjs/common';
+import { DataSource } from 'typeorm';
 
 import { IdGenerator, IdGeneratorModule } from '@daybook/id-generator';
-import { PartitionRetention } from '@daybook/platform';
+import { CONFIG, type DaybookConfig, PartitionRetention } from '@daybook/platform';
 
+import { ApplyStretches } from './apply-executions/apply-stretches.js';
+import { ApplyToOrders } from './apply-executions/apply-to-orders.js';
+import { ExecutionConsumer } from './apply-executions/execution-consumer.js';
+import { ExecutionRows } from './apply-executions/execution-rows.js';
+import { ParkedReports } from './apply-executions/parked-reports.js';
+import { PostgresBus } from './buses/postgres-bus.js';
+import { CancelExchangeOrderHandler } from './cancel-exchange-order/cancel-exchange-order.command.js';
 import { EXCHANGE_ORDER_SERIES } from './exchange-order.entity.js';
+import { ExchangeOrdersController } from './exchange-orders.controller.js';
 import { ExchangeOrdersRepository } from './exchange-orders.repository.js';
+import { EXECUTION_BUS, type ExecutionBus } from './execution-bus.js';
+import { ExecutionOffsets } from './execution-offsets.js';
+import { GetExchangeOrderHandler } from './get-exchange-order/get-exchange-order.query.js';
+import { ListExchangeOrdersHandler } from './list-exchange-orders/list-exchange-orders.query.js';
+import { ListExecutionsHandler } from './list-executions/list-executions.query.js';
+import { PlaceExchangeOrderHandler } from './place-exchange-order/place-exchange-order.command.js';
+import { ExecutionReceiver } from './receive-executions/execution-receiver.js';
+import { RecoverExchangeOrders } from './recover-exchange-orders/recover-exchange-orders.job.js';
+import { SettleExchangeOrders } from './settle-exchange-orders.js';
+import { UnsettledGauges } from './unsettled-gauges.js';
+import { Venue } from './venue.js';
+import { VenueMetrics } from './venue-metrics.js';
 
 @Module({
   imports: [IdGeneratorModule],
-  providers: [ExchangeOrdersRepository],
+  controllers: [ExchangeOrdersController],
+  providers: [
+    ExchangeOrdersRepository,
+    Venue,
+    VenueMetrics,
+    SettleExchangeOrders,
+    PlaceExchangeOrderHandler,
+    CancelExchangeOrderHandler,
+    RecoverExchangeOrders,
+    GetExchangeOrderHandler,
+    ListExchangeOrdersHandler,
+    ListExecutionsHandler,
+    UnsettledGauges,
+    { provide: EXECUTION_BUS, useFactory: configuredBus, inject: [CONFIG, DataSource] },
+    ExecutionOffsets,
+    ExecutionReceiver,
+    ExecutionRows,
+    ApplyToOrders,
+    ApplyStretches,
+    ParkedReports,
+    ExecutionConsumer,
+  ],
+  exports: [ExecutionReceiver, ExecutionConsumer],
 })
-export class ExchangeModule {
-  constructor(idGenerator: IdGenerator, retention: PartitionRetention) {
+export class ExchangeModule implements OnApplicationShutdown {
+  constructor(
+    idGenerator: IdGenerator,
+    retention: PartitionRetention,
+    @Inject(EXECUTION_BUS) private readonly bus: ExecutionBus,
+  ) {
     idGenerator.register(EXCHANGE_ORDER_SERIES);
     retention.keepMonthsWith({
       table: 'exchange_orders',
@@ -19,4 +66,12 @@ export class ExchangeModule {
       description: 'exchange orders that are open',
     });
   }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.bus.close?.();
+  }
+}
+
+function configuredBus(_config: DaybookConfig, database: DataSource): ExecutionBus {
+  return new PostgresBus(database);
 }
