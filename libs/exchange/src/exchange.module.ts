@@ -4,6 +4,7 @@ import { IdGenerator, IdGeneratorModule } from '@daybook/id-generator';
 import { PartitionRetention } from '@daybook/platform';
 
 import { CancelExchangeOrderHandler } from './cancel-exchange-order/cancel-exchange-order.command.js';
+import { EXCHANGE_GATEWAY } from './exchange-gateway.js';
 import { EXCHANGE_ORDER_SERIES } from './exchange-order.entity.js';
 import { ExchangeOrdersController } from './exchange-orders.controller.js';
 import { ExchangeOrdersRepository } from './exchange-orders.repository.js';
@@ -21,6 +22,7 @@ import { VenueMetrics } from './venue-metrics.js';
   imports: [IdGeneratorModule],
   controllers: [ExchangeOrdersController],
   providers: [
+    { provide: EXCHANGE_GATEWAY, useFactory: () => undefined },
     ExchangeOrdersRepository,
     Venue,
     VenueMetrics,
