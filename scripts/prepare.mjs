@@ -20,6 +20,7 @@ const inRoot = (...path) => join(root, ...path);
 
 /** Daybook brings its own Node, because the one of the machine may be older than what Daybook needs. */
 export const nodeOfProject = inRoot('node_modules/node/bin/node');
+const apps = ['api', 'exchange-simulator'];
 const stamp = inRoot('dist/.sources');
 
 /** Something that can go wrong on a newcomer's machine: the message is all there is to say. */
@@ -125,7 +126,7 @@ function hashSources() {
 
 const isBuilt = () =>
   existsSync(stamp) &&
-  existsSync(inRoot('dist/apps/api/main.js')) &&
+  apps.every((app) => existsSync(inRoot('dist/apps', app, 'main.js'))) &&
   readFileSync(stamp, 'utf8') === hashSources();
 
 function build() {
@@ -133,7 +134,7 @@ function build() {
   say('Building.');
   const sources = hashSources();
   rmSync(stamp, { force: true });
-  if (!run(nodeOfProject, [inRoot('node_modules/@nestjs/cli/bin/nest.js'), 'build'])) {
+  if (!run(nodeOfProject, [inRoot('node_modules/@nestjs/cli/bin/nest.js'), 'build', ...apps])) {
     throw new Failure('The build failed: see above.');
   }
   writeFileSync(stamp, sources);

@@ -1,13 +1,15 @@
-import { Module } from '@nestjs/common';
+import { Inject, Module, type OnApplicationShutdown } from '@nestjs/common';
 
 import { IdGenerator, IdGeneratorModule } from '@daybook/id-generator';
-import { PartitionRetention } from '@daybook/platform';
+import { CONFIG, type DaybookConfig, PartitionRetention } from '@daybook/platform';
 
 import { CancelExchangeOrderHandler } from './cancel-exchange-order/cancel-exchange-order.command.js';
-import { EXCHANGE_GATEWAY } from './exchange-gateway.js';
+import { EXCHANGE_GATEWAY, type ExchangeGateway } from './exchange-gateway.js';
 import { EXCHANGE_ORDER_SERIES } from './exchange-order.entity.js';
 import { ExchangeOrdersController } from './exchange-orders.controller.js';
 import { ExchangeOrdersRepository } from './exchange-orders.repository.js';
+import { NoVenue } from './gateways/no-venue.js';
+import { RestGateway } from './gateways/rest-gateway.js';
 import { GetExchangeOrderHandler } from './get-exchange-order/get-exchange-order.query.js';
 import { ListExchangeOrdersHandler } from './list-exchange-orders/list-exchange-orders.query.js';
 import { ListExecutionsHandler } from './list-executions/list-executions.query.js';
@@ -22,7 +24,7 @@ import { VenueMetrics } from './venue-metrics.js';
   imports: [IdGeneratorModule],
   controllers: [ExchangeOrdersController],
   providers: [
-    { provide: EXCHANGE_GATEWAY, useFactory: () => undefined },
+    { provide: EXCHANGE_GATEWAY, useFactory: configuredGateway, inject: [CONFIG] },
     ExchangeOrdersRepository,
     Venue,
     VenueMetrics,
@@ -36,8 +38,12 @@ import { VenueMetrics } from './venue-metrics.js';
     UnsettledGauges,
   ],
 })
-export class ExchangeModule {
-  constructor(idGenerator: IdGenerator, retention: PartitionRetention) {
+export class ExchangeModule implements OnApplicationShutdown {
+  constructor(
+    idGenerator: IdGenerator,
+    retention: PartitionRetention,
+    @Inject(EXCHANGE_GATEWAY) private readonly gateway: ExchangeGateway,
+  ) {
     idGenerator.register(EXCHANGE_ORDER_SERIES);
     retention.keepMonthsWith({
       table: 'exchange_orders',
@@ -45,4 +51,13 @@ export class ExchangeModule {
       description: 'exchange orders that are open',
     });
   }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.gateway.close?.();
+  }
+}
+
+function configuredGateway({ exchange }: DaybookConfig): ExchangeGateway {
+  const { url, token, connections } = exchange;
+  return url === undefined ? new NoVenue() : new RestGateway({ venue: 'XSIM', url, token, connections });
 }
