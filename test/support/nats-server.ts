@@ -32,15 +32,17 @@ export class NatsServer {
   private constructor(
     private readonly program: string,
     private readonly folder: string,
+    private readonly settings: string,
   ) {
     // It must not outlive the tests, however they end.
     process.once('exit', this.end);
   }
 
-  static async start(): Promise<NatsServer> {
+  /** @param settings what its configuration says besides */
+  static async start(settings = ''): Promise<NatsServer> {
     const program = findNatsServer();
     if (program === undefined) throw new Error('There is no nats-server on this machine');
-    const server = new NatsServer(program, await mkdtemp(join(tmpdir(), 'daybook-nats-')));
+    const server = new NatsServer(program, await mkdtemp(join(tmpdir(), 'daybook-nats-')), settings);
     await server.restart();
     return server;
   }
@@ -117,7 +119,7 @@ export class NatsServer {
       // -1: any port that is free.
       await writeFile(
         file,
-        `listen: "127.0.0.1:${this.port === 0 ? -1 : this.port}"\njetstream {\n  store_dir: "${store}"\n  ${sync}\n}\n`,
+        `listen: "127.0.0.1:${this.port === 0 ? -1 : this.port}"\njetstream {\n  store_dir: "${store}"\n  ${sync}\n}\n${this.settings}\n`,
       );
       if (spawnSync(this.program, ['--config', file, '-t']).status === 0) return file;
     }

@@ -8,7 +8,7 @@ export interface Settings {
   readonly seed: number;
   /** At least so many reports can be replayed. */
   readonly keepReports: number;
-  /** What every request has to bring; absent: nothing. */
+  /** What requests to the venue have to bring, as a bearer token; absent: nothing. */
   readonly token?: string;
   /** As it begins; it can be changed at run time. */
   readonly behaviour: Behaviour;

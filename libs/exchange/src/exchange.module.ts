@@ -9,13 +9,17 @@ import { ApplyToOrders } from './apply-executions/apply-to-orders.js';
 import { ExecutionConsumer } from './apply-executions/execution-consumer.js';
 import { ExecutionRows } from './apply-executions/execution-rows.js';
 import { ParkedReports } from './apply-executions/parked-reports.js';
+import { NatsBus } from './buses/nats-bus.js';
 import { PostgresBus } from './buses/postgres-bus.js';
 import { CancelExchangeOrderHandler } from './cancel-exchange-order/cancel-exchange-order.command.js';
+import { EXCHANGE_GATEWAY, type ExchangeGateway } from './exchange-gateway.js';
 import { EXCHANGE_ORDER_SERIES } from './exchange-order.entity.js';
 import { ExchangeOrdersController } from './exchange-orders.controller.js';
 import { ExchangeOrdersRepository } from './exchange-orders.repository.js';
 import { EXECUTION_BUS, type ExecutionBus } from './execution-bus.js';
 import { ExecutionOffsets } from './execution-offsets.js';
+import { NoVenue } from './gateways/no-venue.js';
+import { RestGateway } from './gateways/rest-gateway.js';
 import { GetExchangeOrderHandler } from './get-exchange-order/get-exchange-order.query.js';
 import { ListExchangeOrdersHandler } from './list-exchange-orders/list-exchange-orders.query.js';
 import { ListExecutionsHandler } from './list-executions/list-executions.query.js';
@@ -31,6 +35,7 @@ import { VenueMetrics } from './venue-metrics.js';
   imports: [IdGeneratorModule],
   controllers: [ExchangeOrdersController],
   providers: [
+    { provide: EXCHANGE_GATEWAY, useFactory: configuredGateway, inject: [CONFIG] },
     ExchangeOrdersRepository,
     Venue,
     VenueMetrics,
@@ -42,7 +47,7 @@ import { VenueMetrics } from './venue-metrics.js';
     ListExchangeOrdersHandler,
     ListExecutionsHandler,
     UnsettledGauges,
-    { provide: EXECUTION_BUS, useFactory: configuredBus, inject: [CONFIG, DataSource] },
+    { provide: EXECUTION_BUS, useFactory: configuredBus, inject: [CONFIG, DataSource, EXCHANGE_GATEWAY] },
     ExecutionOffsets,
     ExecutionReceiver,
     ExecutionRows,
@@ -58,6 +63,7 @@ export class ExchangeModule implements OnApplicationShutdown {
     idGenerator: IdGenerator,
     retention: PartitionRetention,
     @Inject(EXECUTION_BUS) private readonly bus: ExecutionBus,
+    @Inject(EXCHANGE_GATEWAY) private readonly gateway: ExchangeGateway,
   ) {
     idGenerator.register(EXCHANGE_ORDER_SERIES);
     retention.keepMonthsWith({
@@ -69,9 +75,19 @@ export class ExchangeModule implements OnApplicationShutdown {
 
   async onApplicationShutdown(): Promise<void> {
     await this.bus.close?.();
+    await this.gateway.close?.();
   }
 }
 
-function configuredBus(_config: DaybookConfig, database: DataSource): ExecutionBus {
-  return new PostgresBus(database);
+function configuredGateway({ exchange }: DaybookConfig): ExchangeGateway {
+  const { url, token, connections } = exchange;
+  return url === undefined ? new NoVenue() : new RestGateway({ venue: 'XSIM', url, token, connections });
+}
+
+function configuredBus(
+  { exchange: { natsUrl } }: DaybookConfig,
+  database: DataSource,
+  { venue }: ExchangeGateway,
+): ExecutionBus {
+  return natsUrl === undefined ? new PostgresBus(database) : new NatsBus({ url: natsUrl, venue });
 }

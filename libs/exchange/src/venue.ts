@@ -1,4 +1,4 @@
-import { Inject, Injectable, Logger, Optional } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import {
   bulkhead,
   BulkheadRejectedError,
@@ -20,6 +20,7 @@ import {
 } from './exchange-gateway.js';
 import type { ExchangeOrder } from './exchange-order.entity.js';
 import { ExchangeNotConfigured } from './exchange-order.errors.js';
+import { NoVenue } from './gateways/no-venue.js';
 import { type CircuitStateName, VenueMetrics, type VenueRequest } from './venue-metrics.js';
 
 // Half of the last requests came to nothing: one refusal in ten of a shaky venue is far from that, and with fewer than
@@ -56,7 +57,7 @@ export class Venue {
   );
 
   constructor(
-    @Optional() @Inject(EXCHANGE_GATEWAY) private readonly gateway: ExchangeGateway | undefined,
+    @Inject(EXCHANGE_GATEWAY) private readonly gateway: ExchangeGateway,
     @Inject(CONFIG) private readonly config: DaybookConfig,
     private readonly metrics: VenueMetrics,
   ) {
@@ -66,18 +67,17 @@ export class Venue {
     this.breaker.onStateChange((state) => this.tell(STATE_NAMES[state]));
   }
 
-  /** @throws {ExchangeNotConfigured} */
   get name(): string {
-    return this.configured().venue;
+    return this.gateway.venue;
   }
 
   get isConfigured(): boolean {
-    return Boolean(this.gateway);
+    return !(this.gateway instanceof NoVenue);
   }
 
   /** @throws {ExchangeNotConfigured} */
   refuseIfThereIsNone(): void {
-    this.configured();
+    if (!this.isConfigured) throw new ExchangeNotConfigured();
   }
 
   /** False while the circuit breaker lets hardly anything through. */
@@ -96,7 +96,7 @@ export class Venue {
    * @throws {ExchangeNotConfigured}
    */
   async whenFree<T>(work: () => Promise<T>): Promise<T> {
-    this.configured();
+    this.refuseIfThereIsNone();
     try {
       return await this.placing.execute(work);
     } catch (error) {
@@ -134,12 +134,10 @@ export class Venue {
     request: VenueRequest,
     send: (gateway: ExchangeGateway, signal: AbortSignal) => Promise<T>,
   ): Promise<T | Unavailable> {
-    const { gateway } = this;
-    if (!gateway) return { kind: 'unavailable', reason: 'There is no venue.' };
     // While one request finds out whether the venue is back, the breaker would keep the others waiting for that.
     if (this.breaker.state === CircuitState.HalfOpen) return CUT_OFF;
     try {
-      return await this.breaker.execute(() => this.timed(request, gateway, send));
+      return await this.breaker.execute(() => this.timed(request, send));
     } catch (error) {
       if ((error as { isBrokenCircuitError?: boolean }).isBrokenCircuitError === true) return CUT_OFF;
       throw error;
@@ -148,11 +146,10 @@ export class Venue {
 
   private async timed<T extends { readonly kind: string }>(
     request: VenueRequest,
-    gateway: ExchangeGateway,
     send: (gateway: ExchangeGateway, signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
     const since = performance.now();
-    const outcome = await send(gateway, AbortSignal.timeout(this.config.exchange.timeoutMs));
+    const outcome = await send(this.gateway, AbortSignal.timeout(this.config.exchange.timeoutMs));
     this.metrics.answered(request, outcome.kind, (performance.now() - since) / 1000);
     return outcome;
   }
@@ -162,11 +159,6 @@ export class Venue {
     const message = `The circuit breaker before the venue is ${state.replace('_', ' ')}`;
     if (state === 'open') this.logger.warn({ state, message });
     else this.logger.log({ state, message });
-  }
-
-  private configured(): ExchangeGateway {
-    if (!this.gateway) throw new ExchangeNotConfigured();
-    return this.gateway;
   }
 }
 

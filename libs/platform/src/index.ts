@@ -8,6 +8,7 @@ export {
   isLoopback,
   loadConfig,
   type LogLevel,
+  PROCESS_ROLES,
   type ProcessRole,
 } from './config/config.js';
 export type { ExchangeConfig } from './config/exchange-config.js';
