@@ -5,14 +5,9 @@ import { NatsServer } from '../support/nats-server.js';
 import { waitFor } from '../support/wait-for.js';
 import { Crew } from './crew.js';
 import { type Expected, keepBooks } from './execution-oracle.js';
-import {
-  type Blow,
-  type ExecutionPlan,
-  planBlows,
-  planExecutions,
-  type PlannedOrder,
-} from './execution-plan.js';
+import { type Blow, type ExecutionPlan, planBlows, planExecutions } from './execution-plan.js';
 import { judgeExecutions } from './execution-verdict.js';
+import { idOf, plantOrders } from './planted-orders.js';
 import { Random } from './random.js';
 import type { WorkedDatabase } from './work-verdict.js';
 
@@ -53,8 +48,8 @@ export interface ExecutionsReport {
   /** How often the stream was begun anew. */
   readonly connections: number;
   readonly blows: readonly Blow[];
-  /** From a blow until something was applied again. */
-  readonly longestPauseMs: number;
+  /** From a blow until all was applied that had been reported before. */
+  readonly longestRecoveryMs: number;
   readonly problems: readonly string[];
 }
 
@@ -63,18 +58,6 @@ const LOOK_EVERY_MS = 50;
 const PRICE_CENTS = 1_000;
 /** Faults of the stream in all, whatever its length. */
 const [GAPS, CUTS] = [25, 10];
-
-const INSERT = `
-  WITH planned AS (
-    SELECT to_char(business_now(), 'YYYYMMDD') AS day, n, quantity
-    FROM unnest($1::int[], $2::bigint[]) AS planned (n, quantity)),
-  told AS (
-    INSERT INTO journal (occurred_at, actor, request_id, type, entity_type, entity_id, version, data)
-    SELECT business_now(), 'chaos', 'chaos', 'exchange_order.placed', 'exchange_order', 'X' || day || '-' || lpad(n::text, 5, '0'), 1,
-      '{"after": {"status": "pending"}}' FROM planned)
-  INSERT INTO exchange_orders (id, customer_id, venue, instrument, side, type, quantity, status, placed_at, updated_at, version)
-  SELECT day::bigint * 10000000000 + n, 'chaos', 'XSIM', 'DE0007164600', 'buy', 'market', quantity, 'pending', business_now(),
-    business_now(), 1 FROM planned`;
 
 const PROGRESS = `
   SELECT coalesce(sum(recorded + duplicates + parked + quarantined), 0)::float8 AS applied,
@@ -101,7 +84,6 @@ export class ExecutionsCampaign {
   private through = 0;
   private waiting = 0;
   private struck = 0;
-  private longestPauseMs = 0;
 
   private constructor(
     private readonly site: WorkedDatabase,
@@ -127,7 +109,10 @@ export class ExecutionsCampaign {
     const campaign = new ExecutionsCampaign(site, options, venue, broker);
     try {
       await site.query(`SELECT make_partitions(to_char(business_now(), 'YYYYMM'))`);
-      await campaign.place(campaign.plan.orders.filter(({ knownAt }) => knownAt === 0));
+      await plantOrders(
+        site,
+        campaign.plan.orders.filter(({ knownAt }) => knownAt === 0),
+      );
       await Promise.all(Object.values(campaign.crews).map((crew) => crew.hire(options.processes)));
       return campaign;
     } catch (error) {
@@ -173,13 +158,17 @@ export class ExecutionsCampaign {
     const watching = new AbortController();
     const watch = this.watch(watching.signal);
     try {
-      await Promise.all([this.strike(blows), this.placeLate(), venue.floodEnd(STUCK_AFTER_MS * 10)]);
+      const striking = this.strike(blows);
+      // If the rest fails before, that is what is told.
+      striking.catch(() => undefined);
+      await Promise.all([this.placeLate(), venue.floodEnd(STUCK_AFTER_MS * 10)]);
       await venue.behave({ gapPercent: 0, disconnectPercent: 0, duplicatePercent: 0, reorderPercent: 0 });
       // What was left out at the very end is noticed by nothing that follows.
       await venue.cut();
       const isDone = await this.untilDone();
       const seconds = (performance.now() - since) / 1_000;
-      return await this.conclude(seconds, blows, isDone);
+      const longestRecoveryMs = isDone ? Math.max(0, ...(await striking)) : Infinity;
+      return await this.conclude({ seconds, blows, longestRecoveryMs }, isDone);
     } finally {
       watching.abort();
       await watch;
@@ -197,8 +186,7 @@ export class ExecutionsCampaign {
   }
 
   private async conclude(
-    seconds: number,
-    blows: readonly Blow[],
+    course: Pick<ExecutionsReport, 'seconds' | 'blows' | 'longestRecoveryMs'>,
     isDone: boolean,
   ): Promise<ExecutionsReport> {
     const day = await this.day();
@@ -210,11 +198,9 @@ export class ExecutionsCampaign {
         Pick<ExecutionsReport, 'recorded' | 'repeated' | 'quarantined' | 'parked' | 'orders' | 'connections'>
       >(FIGURES);
     return {
-      seconds,
+      ...course,
       reports: this.reported,
       ...(figures as NonNullable<typeof figures>),
-      blows,
-      longestPauseMs: this.longestPauseMs,
       problems: [
         ...(isDone ? [] : [`nothing moved for ${STUCK_AFTER_MS / 1_000} s, and there were reports left`]),
         ...(await this.judge()),
@@ -242,27 +228,23 @@ export class ExecutionsCampaign {
     return `${row?.day}`;
   }
 
-  private async place(orders: readonly PlannedOrder[]): Promise<void> {
-    await this.site.query(INSERT, [orders.map(({ n }) => n), orders.map(({ quantity }) => quantity)]);
-  }
-
   /** Orders whose first reports are there before they are. */
   private async placeLate(): Promise<void> {
     const late = this.plan.orders.filter(({ knownAt = 0 }) => knownAt > 0);
     const groups = [...Map.groupBy(late, ({ knownAt = 0 }) => knownAt)].toSorted(([a], [b]) => a - b);
     for (const [share, orders] of groups) {
       await this.reached(share);
-      await this.place(orders);
+      await plantOrders(this.site, orders);
     }
   }
 
-  private async strike(blows: readonly Blow[]): Promise<void> {
-    const replacing: Promise<void>[] = [];
+  /** @returns how long each was felt */
+  private async strike(blows: readonly Blow[]): Promise<number[]> {
+    const [replacing, recovering]: [Promise<void>[], Promise<number>[]] = [[], []];
     for (const { at, what } of blows) {
       await this.reached(at);
       await pause(this.random.between(0, 100));
-      const before = this.applied;
-      const struckAt = performance.now();
+      recovering.push(this.recovery());
       if (what === 'connection') await this.venue.cut();
       else if (what === 'broker') await this.broker?.restart('same');
       else if (what === 'broker and its disk') await this.broker?.restart('new');
@@ -276,19 +258,21 @@ export class ExecutionsCampaign {
         replacing.push(crew.hire(1));
       }
       this.struck += 1;
-      await waitFor('something to be applied', () => this.applied > before || this.isOver, STUCK_AFTER_MS);
-      this.longestPauseMs = Math.max(this.longestPauseMs, performance.now() - struckAt);
     }
     await Promise.all(replacing);
+    return Promise.all(recovering);
+  }
+
+  /** Resolves when all is applied that has been reported by now. */
+  private async recovery(): Promise<number> {
+    const [since, { reported }] = [performance.now(), this];
+    await waitFor('a blow to be got over', () => this.through >= reported, 2 * STUCK_AFTER_MS);
+    return performance.now() - since;
   }
 
   private async reached(share: number): Promise<void> {
     const wanted = share * this.options.reports;
     await waitFor(`${wanted} reports to be applied`, () => this.applied >= wanted, STUCK_AFTER_MS * 10);
-  }
-
-  private get isOver(): boolean {
-    return this.through >= this.reported;
   }
 
   private async watch(signal: AbortSignal): Promise<void> {
@@ -315,8 +299,4 @@ export class ExecutionsCampaign {
     }
     return false;
   }
-}
-
-function idOf({ n }: PlannedOrder, day: string): string {
-  return `X${day}-${String(n).padStart(5, '0')}`;
 }

@@ -144,7 +144,7 @@ function line(outcome: Outcome): string {
     `${words(quarantined)} quarantined`,
     `${words(parked)} parked`,
     `${blows.length} blows`,
-    `longest pause ${(outcome.longestPauseMs / 1_000).toFixed(1)} s`,
+    `got over within ${(outcome.longestRecoveryMs / 1_000).toFixed(1)} s`,
     `${outcome.connections} connections`,
     `${seconds.toFixed(1)} s`,
     problems.length === 0 ? 'OK' : `${problems.length} PROBLEMS`,
