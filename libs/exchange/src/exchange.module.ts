@@ -4,9 +4,9 @@ import { IdGenerator, IdGeneratorModule } from '@daybook/id-generator';
 import { CONFIG, type DaybookConfig, PartitionRetention } from '@daybook/platform';
 
 import { CancelExchangeOrderHandler } from './cancel-exchange-order/cancel-exchange-order.command.js';
+import { ExchangeController } from './exchange.controller.js';
 import { EXCHANGE_GATEWAY, type ExchangeGateway } from './exchange-gateway.js';
 import { EXCHANGE_ORDER_SERIES } from './exchange-order.entity.js';
-import { ExchangeOrdersController } from './exchange-orders.controller.js';
 import { ExchangeOrdersRepository } from './exchange-orders.repository.js';
 import { NoVenue } from './gateways/no-venue.js';
 import { RestGateway } from './gateways/rest-gateway.js';
@@ -22,7 +22,7 @@ import { VenueMetrics } from './venue-metrics.js';
 
 @Module({
   imports: [IdGeneratorModule],
-  controllers: [ExchangeOrdersController],
+  controllers: [ExchangeController],
   providers: [
     { provide: EXCHANGE_GATEWAY, useFactory: configuredGateway, inject: [CONFIG] },
     ExchangeOrdersRepository,
