@@ -25,7 +25,9 @@ export function decideSettlement(
   });
   // The venue accepted it before, so somebody over there has forgotten it: nothing of it can be filled any more.
   if (resolution.kind === 'unseen')
-    return order.status === 'cancel_pending' ? move('cancelled', 'The venue does not know the order.') : order;
+    return order.status === 'cancel_pending'
+      ? move('cancelled', 'The venue does not know the order.')
+      : order;
   if (order.status !== 'pending') return order;
   switch (resolution.kind) {
     case 'accepted':

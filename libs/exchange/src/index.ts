@@ -13,3 +13,6 @@ export {
 } from './exchange-gateway.js';
 export { ExchangeModule } from './exchange.module.js';
 export type { ExecutionReport } from './execution-report.js';
+export { EXECUTION_BUS, type ExecutionBus, PARTITIONS, type Stretch } from './execution-bus.js';
+export { ExecutionConsumer } from './apply-executions/execution-consumer.js';
+export { ExecutionReceiver } from './receive-executions/execution-receiver.js';

@@ -105,8 +105,6 @@ export function changesBetween(
 ): { order: ExchangeOrder; previousVersion: number }[] {
   return [...after].flatMap(([id, order]) => {
     const previous = before.get(id);
-    return previous === undefined || previous === order
-      ? []
-      : [{ order, previousVersion: previous.version }];
+    return previous === undefined || previous === order ? [] : [{ order, previousVersion: previous.version }];
   });
 }

@@ -31,6 +31,7 @@ import { JobsController } from './jobs/jobs.controller.js';
 import { ListJobRunsHandler } from './jobs/list-job-runs.query.js';
 import { ListJobsHandler } from './jobs/list-jobs.query.js';
 import { RunJobHandler } from './jobs/run-job.command.js';
+import { Leases } from './leases/leases.js';
 import { PartitionPreparation } from './partitions/partition-preparation.js';
 import { PartitionRetention } from './partitions/partition-retention.js';
 import { PartitionStore } from './partitions/partition-store.js';
@@ -80,6 +81,7 @@ export class PlatformModule {
         RunJobHandler,
         IdempotencyKeyPurge,
         JobRunPurge,
+        Leases,
         JobGauges,
         PartitionStore,
         PartitionPreparation,
@@ -97,6 +99,7 @@ export class PlatformModule {
         ProvisionalAnswers,
         WritePath,
         JobScheduler,
+        Leases,
         PartitionRetention,
       ],
     };

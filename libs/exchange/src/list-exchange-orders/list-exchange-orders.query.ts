@@ -1,6 +1,13 @@
 import { type IQueryHandler, Query, QueryHandler } from '@nestjs/cqrs';
 
-import { BoundedReads, CursorCodec, isOperator, type Page, type RequestContext, toPage } from '@daybook/platform';
+import {
+  BoundedReads,
+  CursorCodec,
+  isOperator,
+  type Page,
+  type RequestContext,
+  toPage,
+} from '@daybook/platform';
 
 import {
   type ExchangeOrder,
