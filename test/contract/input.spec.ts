@@ -43,7 +43,10 @@ beforeAll(async () => {
   made.set('orders', (await daybook.api('POST', '/orders', { body: { lines } })).body.id);
   const body = { lines, ttlSeconds: 86_400 };
   made.set('reservations', (await daybook.api('POST', '/reservations', { body })).body.id);
-  made.set('exchange/orders', (await daybook.api('POST', '/exchange/orders', { body: EXCHANGE_ORDER })).body.id);
+  made.set(
+    'exchange/orders',
+    (await daybook.api('POST', '/exchange/orders', { body: EXCHANGE_ORDER })).body.id,
+  );
   before = await everything();
 });
 afterAll(async () => {
@@ -236,7 +239,12 @@ const QUERIES: Readonly<Record<string, Readonly<Record<string, Readonly<Record<s
   'GET /api/v1/orders/export': { ...ORDER_FILTERS, format: queryChoice('csv'), cursor: {} },
   'GET /api/v1/exchange/orders': {
     status: { ...queryChoice('pending'), 'one of them unknown': 'pending&status=nonsense' },
-    instrument: { nothing: '', 'a wrong check digit': 'US0378331004', 'a NUL': '%00', 'too long': 'US03783310055' },
+    instrument: {
+      nothing: '',
+      'a wrong check digit': 'US0378331004',
+      'a NUL': '%00',
+      'too long': 'US03783310055',
+    },
     side: queryChoice('buy'),
     limit: QUERY_LIMIT,
     cursor: {},
