@@ -6,6 +6,7 @@ import { waitFor } from '../support/wait-for.js';
 import { Crew } from './crew.js';
 import { type Expected, keepBooks } from './execution-oracle.js';
 import { type Blow, type ExecutionPlan, planBlows, planExecutions } from './execution-plan.js';
+import { type ExecutionFigures, readFigures, readProgress } from './executions-figures.js';
 import { judgeExecutions } from './execution-verdict.js';
 import { idOf, plantOrders } from './planted-orders.js';
 import { Random } from './random.js';
@@ -36,17 +37,10 @@ export interface ExecutionsProgress {
   readonly blows: number;
 }
 
-export interface ExecutionsReport {
+export interface ExecutionsReport extends ExecutionFigures {
   readonly seconds: number;
-  /** All that the venue has reported; and, of these, what stands where. */
+  /** All that the venue has reported. */
   readonly reports: number;
-  readonly recorded: number;
-  readonly repeated: number;
-  readonly quarantined: number;
-  readonly parked: number;
-  readonly orders: number;
-  /** How often the stream was begun anew. */
-  readonly connections: number;
   readonly blows: readonly Blow[];
   /** From a blow until all was applied that had been reported before. */
   readonly longestRecoveryMs: number;
@@ -59,19 +53,8 @@ const PRICE_CENTS = 1_000;
 /** Faults of the stream in all, whatever its length. */
 const [GAPS, CUTS] = [25, 10];
 
-const PROGRESS = `
-  SELECT coalesce(sum(recorded + duplicates + parked + quarantined), 0)::float8 AS applied,
-    coalesce(min(applied), 0)::float8 AS through,
-    (SELECT count(*)::int FROM parked_executions JOIN exchange_orders ON id = order_id) AS waiting
-  FROM execution_offsets`;
-
-const FIGURES = `
-  SELECT sum(recorded)::float8 AS recorded, sum(duplicates)::float8 AS repeated,
-    (SELECT count(*)::int FROM quarantined_executions) AS quarantined,
-    (SELECT count(*)::int FROM parked_executions) AS parked,
-    (SELECT count(*)::int FROM exchange_orders) AS orders,
-    (SELECT sum(connections)::int FROM execution_streams) AS connections
-  FROM execution_offsets`;
+/** Nothing has been applied for a while. */
+class Standstill extends Error {}
 
 /** A flood of reports, and what becomes of it while everybody who carries it is killed now and then. */
 export class ExecutionsCampaign {
@@ -84,6 +67,7 @@ export class ExecutionsCampaign {
   private through = 0;
   private waiting = 0;
   private struck = 0;
+  private isStill = false;
 
   private constructor(
     private readonly site: WorkedDatabase,
@@ -157,22 +141,27 @@ export class ExecutionsCampaign {
     const blows = planBlows(options.seed, { ...options, brokerKills });
     const watching = new AbortController();
     const watch = this.watch(watching.signal);
+    let longestRecoveryMs = Infinity;
+    let isDone = false;
     try {
-      const striking = this.strike(blows);
-      // If the rest fails before, that is what is told.
-      striking.catch(() => undefined);
-      await Promise.all([this.placeLate(), venue.floodEnd(STUCK_AFTER_MS * 10)]);
-      await venue.behave({ gapPercent: 0, disconnectPercent: 0, duplicatePercent: 0, reorderPercent: 0 });
-      // What was left out at the very end is noticed by nothing that follows.
-      await venue.cut();
-      const isDone = await this.untilDone();
-      const seconds = (performance.now() - since) / 1_000;
-      const longestRecoveryMs = isDone ? Math.max(0, ...(await striking)) : Infinity;
-      return await this.conclude({ seconds, blows, longestRecoveryMs }, isDone);
+      // Watching ends by itself only with an error.
+      await Promise.race([
+        watch,
+        this.untilDone(blows).then((recoveryMs) => {
+          longestRecoveryMs = recoveryMs;
+          isDone = true;
+        }),
+      ]);
+    } catch (error) {
+      if (!(error instanceof Standstill)) throw error;
     } finally {
       watching.abort();
-      await watch;
+      // Whoever still waits need not.
+      this.isStill = true;
+      await Promise.allSettled([watch]);
     }
+    const seconds = (performance.now() - since) / 1_000;
+    return this.conclude({ seconds, blows, longestRecoveryMs }, isDone);
   }
 
   /** What is wrong with what has come of it. */
@@ -185,6 +174,32 @@ export class ExecutionsCampaign {
     await Promise.all([this.venue.stop(), this.broker?.close()]);
   }
 
+  /** Strikes, and resolves when everything is applied. @returns how long the worst blow was felt */
+  private async untilDone(blows: readonly Blow[]): Promise<number> {
+    const { venue } = this;
+    const isFlooded = async () => (await venue.floodProgress()).state !== 'running';
+    const [recoveries] = await Promise.all([
+      this.strike(blows),
+      this.placeLate(),
+      this.comes('the end of the flood', isFlooded),
+    ]);
+    await venue.behave({ gapPercent: 0, disconnectPercent: 0, duplicatePercent: 0, reorderPercent: 0 });
+    // What was left out at the very end is noticed by nothing that follows.
+    await venue.cut();
+    const { reports } = await venue.counts();
+    await this.comes('the end', () => this.through >= reports && this.waiting === 0);
+    return Math.max(0, ...recoveries);
+  }
+
+  /** @throws {Standstill} when nothing moves any more before it comes true */
+  private comes(what: string, isTrue: () => boolean | Promise<boolean>): Promise<boolean> {
+    const look = () => {
+      if (this.isStill) throw new Standstill();
+      return isTrue();
+    };
+    return waitFor(what, look, Infinity);
+  }
+
   private async conclude(
     course: Pick<ExecutionsReport, 'seconds' | 'blows' | 'longestRecoveryMs'>,
     isDone: boolean,
@@ -193,14 +208,10 @@ export class ExecutionsCampaign {
     const known = this.plan.orders.filter(({ knownAt }) => knownAt !== undefined);
     const ordered = new Map(known.map((order) => [idOf(order, day), order.quantity]));
     this.expected = keepBooks(await this.venue.reports(), ordered);
-    const [figures] =
-      await this.site.query<
-        Pick<ExecutionsReport, 'recorded' | 'repeated' | 'quarantined' | 'parked' | 'orders' | 'connections'>
-      >(FIGURES);
     return {
       ...course,
       reports: this.reported,
-      ...(figures as NonNullable<typeof figures>),
+      ...(await readFigures(this.site)),
       problems: [
         ...(isDone ? [] : [`nothing moved for ${STUCK_AFTER_MS / 1_000} s, and there were reports left`]),
         ...(await this.judge()),
@@ -244,7 +255,10 @@ export class ExecutionsCampaign {
     for (const { at, what } of blows) {
       await this.reached(at);
       await pause(this.random.between(0, 100));
-      recovering.push(this.recovery());
+      const recovery = this.recovery();
+      // If the campaign breaks off before, that is what is told.
+      recovery.catch(() => undefined);
+      recovering.push(recovery);
       if (what === 'connection') await this.venue.cut();
       else if (what === 'broker') await this.broker?.restart('same');
       else if (what === 'broker and its disk') await this.broker?.restart('new');
@@ -266,37 +280,29 @@ export class ExecutionsCampaign {
   /** Resolves when all is applied that has been reported by now. */
   private async recovery(): Promise<number> {
     const [since, { reported }] = [performance.now(), this];
-    await waitFor('a blow to be got over', () => this.through >= reported, 2 * STUCK_AFTER_MS);
+    await this.comes('the end of a blow', () => this.through >= reported);
     return performance.now() - since;
   }
 
   private async reached(share: number): Promise<void> {
     const wanted = share * this.options.reports;
-    await waitFor(`${wanted} reports to be applied`, () => this.applied >= wanted, STUCK_AFTER_MS * 10);
+    await this.comes(`${wanted} reports to be applied`, () => this.applied >= wanted);
   }
 
   private async watch(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      const [row] = await this.site.query<{ applied: number; through: number; waiting: number }>(PROGRESS);
-      this.reported = (await this.venue.counts()).reports;
-      this.applied = row?.applied ?? 0;
-      this.through = row?.through ?? 0;
-      this.waiting = row?.waiting ?? 0;
-      await pause(LOOK_EVERY_MS);
-    }
-  }
-
-  /** False when nothing moves any more before all is applied. */
-  private async untilDone(): Promise<boolean> {
-    const { reports } = await this.venue.counts();
     let seen = '';
-    for (let movedAt = performance.now(); performance.now() - movedAt < STUCK_AFTER_MS;) {
-      if (this.through >= reports && this.waiting === 0) return true;
+    for (let movedAt = performance.now(); !signal.aborted;) {
+      ({
+        applied: this.applied,
+        through: this.through,
+        waiting: this.waiting,
+      } = await readProgress(this.site));
+      this.reported = (await this.venue.counts()).reports;
       const now = `${this.applied} ${this.through} ${this.waiting}`;
       if (now !== seen) movedAt = performance.now();
       seen = now;
+      this.isStill = performance.now() - movedAt > STUCK_AFTER_MS;
       await pause(LOOK_EVERY_MS);
     }
-    return false;
   }
 }

@@ -96,16 +96,19 @@ describe('DELETE of an order', () => {
     expect(venue.count('cancel')).toBe(0);
   });
 
-  it.each(['filled', 'cancelled', 'rejected', 'expired', 'failed'])('that is %s is refused', async (status) => {
-    const id = await placeAs();
-    await move(id, status);
-    expect(expectProblem(await cancel(id), 409, 'illegal_transition')).toMatchObject({
-      from: status,
-      allowed: [],
-    });
-    const { body } = await daybook.api('GET', `/exchange/orders/${id}/transitions`);
-    expect(body).toEqual({ status, version: 3, allowed: [] });
-  });
+  it.each(['filled', 'cancelled', 'rejected', 'expired', 'failed'])(
+    'that is %s is refused',
+    async (status) => {
+      const id = await placeAs();
+      await move(id, status);
+      expect(expectProblem(await cancel(id), 409, 'illegal_transition')).toMatchObject({
+        from: status,
+        allowed: [],
+      });
+      const { body } = await daybook.api('GET', `/exchange/orders/${id}/transitions`);
+      expect(body).toEqual({ status, version: 3, allowed: [] });
+    },
+  );
 
   it('at another version than the caller has seen changes nothing', async () => {
     const id = await placeAs();

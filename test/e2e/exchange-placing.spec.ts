@@ -67,7 +67,10 @@ describe('what the venue says of an order', () => {
   it('refused: 422 with the reason; the order is kept as rejected', async () => {
     venue.onPlace = () => ({ kind: 'refused', reason: 'Unknown instrument' });
     const problem = expectProblem(await place(), 422, 'order_rejected');
-    expect(problem).toMatchObject({ reason: 'Unknown instrument', detail: expect.stringContaining('refused') });
+    expect(problem).toMatchObject({
+      reason: 'Unknown instrument',
+      detail: expect.stringContaining('refused'),
+    });
     expect(await readOrder(problem['orderId'] as string)).toMatchObject({
       status: 'rejected',
       reason: 'Unknown instrument',
@@ -152,7 +155,11 @@ describe('reports that overtake the answer', () => {
 
 describe('bad input', () => {
   it.each([
-    ['a limit order without a price', { ...LIMIT, limitPriceCents: undefined }, 'is required for a limit order'],
+    [
+      'a limit order without a price',
+      { ...LIMIT, limitPriceCents: undefined },
+      'is required for a limit order',
+    ],
     ['a market order with a price', { ...MARKET, limitPriceCents: 1 }, 'is not allowed for a market order'],
   ])('%s', async (_, body, words) => {
     const problem = expectInvalid(await place(body), 'limitPriceCents');
@@ -173,7 +180,11 @@ describe('a customer’s own name for an order', () => {
   it('is given once: 409 names the first order', async () => {
     const clientOrderId = aName();
     const { id } = (await place({ ...LIMIT, clientOrderId })).body;
-    const problem = expectProblem(await place({ ...MARKET, clientOrderId }), 409, 'duplicate_client_order_id');
+    const problem = expectProblem(
+      await place({ ...MARKET, clientOrderId }),
+      409,
+      'duplicate_client_order_id',
+    );
     expect(problem).toMatchObject({ clientOrderId, orderId: id });
     expect((await place({ ...LIMIT, clientOrderId }, undefined, daybook.tokens.bob)).status).toBe(201);
     expect(venue.count('place')).toBe(2);

@@ -12,9 +12,9 @@ import { ParkedReports } from './apply-executions/parked-reports.js';
 import { NatsBus } from './buses/nats-bus.js';
 import { PostgresBus } from './buses/postgres-bus.js';
 import { CancelExchangeOrderHandler } from './cancel-exchange-order/cancel-exchange-order.command.js';
+import { ExchangeController } from './exchange.controller.js';
 import { EXCHANGE_GATEWAY, type ExchangeGateway } from './exchange-gateway.js';
 import { EXCHANGE_ORDER_SERIES } from './exchange-order.entity.js';
-import { ExchangeOrdersController } from './exchange-orders.controller.js';
 import { ExchangeOrdersRepository } from './exchange-orders.repository.js';
 import { EXECUTION_BUS, type ExecutionBus } from './execution-bus.js';
 import { ExecutionOffsets } from './execution-offsets.js';
@@ -33,7 +33,7 @@ import { VenueMetrics } from './venue-metrics.js';
 
 @Module({
   imports: [IdGeneratorModule],
-  controllers: [ExchangeOrdersController],
+  controllers: [ExchangeController],
   providers: [
     { provide: EXCHANGE_GATEWAY, useFactory: configuredGateway, inject: [CONFIG] },
     ExchangeOrdersRepository,

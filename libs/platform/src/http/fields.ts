@@ -139,7 +139,8 @@ export const Isin = (options: FieldOptions = {}) =>
       name: 'hasIsinCheckDigit',
       validator: {
         validate: hasIsinCheckDigit,
-        defaultMessage: () => '$property has a last digit that does not fit the others: is there a typing error?',
+        defaultMessage: () =>
+          '$property has a last digit that does not fit the others: is there a typing error?',
       },
     }),
     Matches(ISIN, {

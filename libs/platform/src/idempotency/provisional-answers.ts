@@ -66,9 +66,13 @@ export class ProvisionalAnswers {
     return inTransaction(this.database, (manager) => this.read(claim, manager));
   }
 
-  private async read(claim: IdempotencyClaim, manager: Parameters<IdempotencyStore['find']>[0]): Promise<Answer> {
+  private async read(
+    claim: IdempotencyClaim,
+    manager: Parameters<IdempotencyStore['find']>[0],
+  ): Promise<Answer> {
     const [stored] = await this.store.find(manager, [claim]);
-    if (stored === undefined) throw new Error('An idempotency key was forgotten while its request was under way');
+    if (stored === undefined)
+      throw new Error('An idempotency key was forgotten while its request was under way');
     if (stored instanceof DomainError) throw stored;
     return stored;
   }

@@ -20,6 +20,7 @@ import {
   type IdempotencyClaim,
   IfMatch,
   linkNextPage,
+  NoBody,
   type RequestContext,
   Roles,
 } from '@daybook/platform';
@@ -65,7 +66,7 @@ const ApiMayHaveNoVenue = () =>
 @ApiBearerAuth()
 @Roles('customer', 'operator')
 @Controller('exchange/orders')
-export class ExchangeOrdersController {
+export class ExchangeController {
   constructor(
     private readonly commands: CommandBus,
     private readonly queries: QueryBus,
@@ -170,7 +171,8 @@ export class ExchangeOrdersController {
   @ApiMayHaveNoVenue()
   @ApiIfMatch()
   @ApiConflicts('illegal_transition')
-  @ApiErrors(404)
+  @ApiErrors(404, 413, 415)
+  @NoBody()
   cancel(@Param('id') id: string, @Context() context: RequestContext, @IfMatch() version?: number) {
     return this.commands.execute(new CancelExchangeOrder(id, context, version));
   }
