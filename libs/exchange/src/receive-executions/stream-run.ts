@@ -4,7 +4,7 @@ import type { ExecutionOffsets, PartOffset } from '../execution-offsets.js';
 import type { ExecutionReport } from '../execution-report.js';
 import type { StreamMetrics } from '../stream-metrics.js';
 import { StreamOrder } from './stream-order.js';
-import { StretchCutter } from './stretch-cutter.js';
+import { StretchCutter } from '../stretch-cutter.js';
 
 /** Reports that are held back at most because something before them is missing. */
 const HELD_AT_MOST = 20_000;
