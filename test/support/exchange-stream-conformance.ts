@@ -38,6 +38,11 @@ async function tradedOrders(made: GatewayUnderTest, count: number) {
 }
 
 export function describeReportStream(made: () => GatewayUnderTest): void {
+  describeReports(made);
+  describeEnds(made);
+}
+
+function describeReports(made: () => GatewayUnderTest): void {
   it('reports the life of every order, in order and without gaps', async () => {
     const { orders, reports } = await tradedOrders(made(), 20);
     expect(reports.map(({ sequence }) => sequence)).toEqual(reports.map((_, index) => index + 1));
@@ -79,7 +84,9 @@ export function describeReportStream(made: () => GatewayUnderTest): void {
     const readers = [0, 3, 0].map((after) => read(gateway, after, reports.length - after));
     expect(await Promise.all(readers)).toEqual([reports, reports.slice(3), reports]);
   });
+}
 
+function describeEnds(made: () => GatewayUnderTest): void {
   it('ends without an error when it is told to, and leaves nothing open', async () => {
     const { gateway } = made();
     const before = openResources();
