@@ -33,6 +33,8 @@ export interface VenueCounts {
   readonly reports: number;
   readonly readers: number;
   readonly connections: number;
+  /** Of its process. */
+  readonly pid: number;
 }
 
 /** An order as the venue has it. */

@@ -10,6 +10,8 @@ export interface Settings {
   readonly keepReports: number;
   /** What requests to the venue have to bring, as a bearer token; absent: nothing. */
   readonly token?: string;
+  /** Where orders and reports outlive the process; absent: nowhere. */
+  readonly stateFile?: string;
   /** As it begins; it can be changed at run time. */
   readonly behaviour: Behaviour;
 }
@@ -27,12 +29,14 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     return Number(value);
   };
   const token = text('TOKEN');
+  const stateFile = text('STATE_FILE');
   const settings = {
     port: whole('PORT', 4010, 65_535),
     host: text('HOST') ?? '127.0.0.1',
     seed: whole('SEED', 1, 2 ** 32 - 1),
     keepReports: whole('KEEP_REPORTS', 2_000_000, 100_000_000),
     ...(token !== undefined && { token }),
+    ...(stateFile !== undefined && { stateFile }),
   };
   const changes = SETTINGS.flatMap((name) => {
     const value = text(variableOf(name));
