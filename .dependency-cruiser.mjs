@@ -118,7 +118,7 @@ const packageRules = [
 ];
 
 // Folders that hold an idea the library's use cases share; all other folders are use cases.
-const sharedFolders = ['allocation', 'processors', 'gateways'];
+const sharedFolders = ['allocation', 'buses', 'gateways', 'processors'];
 
 // libs/platform is made of tools, not of use cases: its folders may use each other.
 const useCaseRules = [

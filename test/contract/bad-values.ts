@@ -66,6 +66,16 @@ function code(fitting: string, longest: number): BadValues {
 export const SKU = code('TEA', 64);
 export const WAREHOUSE = { ...code('main', 32), 'a capital': 'Main', 'an underscore': 'a_b' };
 
+export const INSTRUMENT: BadValues = {
+  ...code('US0378331005', 12),
+  'small letters': 'us0378331005',
+  'a character too few': 'US037833100',
+  'two digits exchanged': 'US0378330105',
+  'a wrong check digit': 'US0378331004',
+  'a letter for a check digit': 'US037833100X',
+  'a digit in the country': 'U10378331005',
+};
+
 export function whole(minimum: number, maximum: number): BadValues {
   return {
     null: null,

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { InvalidConfiguration, loadConfig } from '@daybook/platform';
+import { InvalidConfiguration, loadConfig, PROCESS_ROLES } from '@daybook/platform';
 import { DCLinter } from 'dclint';
 import { validate } from 'dockerfile-utils';
 import { parse } from 'yaml';
@@ -99,7 +99,7 @@ async function composeProblems(text: string, known: Set<string>, example: string
       'postgres-data:/var/lib/postgresql',
     ),
     'keeps the database to itself': postgres?.ports === undefined,
-    'gives every role to some service': ['api', 'worker', 'scheduler'].every((role) => roles.includes(role)),
+    'gives every role to some service': PROCESS_ROLES.every((role) => roles.includes(role)),
     'restarts, checks and stops every service in an orderly way': all.every((service) =>
       alwaysSet.every((key) => key in service),
     ),
@@ -117,6 +117,11 @@ async function composeProblems(text: string, known: Set<string>, example: string
       new Set(watching),
       new Set(['metrics-token', 'prometheus', 'grafana'].map((name) => services[name])),
     ),
+    'keeps the broker in its profile, to itself, and its data where its configuration has them':
+      services['nats']?.profiles?.join() === 'nats' &&
+      services['nats'].ports === undefined &&
+      services['nats'].volumes?.includes('./deploy/nats:/etc/nats:ro') === true &&
+      services['nats'].volumes.includes('nats-data:/data'),
     'lets Prometheus read the token that is kept for it': ['metrics-token', 'prometheus'].every((name) =>
       services[name]?.volumes?.some((volume) => volume.startsWith('metrics-token:/run/daybook')),
     ),
@@ -239,6 +244,9 @@ describe('docker-compose.yml', () => {
     ['keeps the data where the image of PostgreSQL 18 has it', 'lib/postgresql\n', 'lib/postgresql/data\n'],
     ['keeps the database to itself', 'shm_size: 256mb', `ports: ['127.0.0.1:5432:5432']`],
     ['gives every role to some service', 'api,scheduler', 'api'],
+    ['gives every role to some service', 'receiver,consumer', 'consumer'],
+    [/^keeps the broker in its profile/, 'nats-data:/data', 'nats-data:/var/lib/nats'],
+    [/^keeps the broker in its profile/, 'profiles: [nats]', 'profiles: [broker]'],
     ['restarts, checks and stops every service in an orderly way', 'stop_grace_period: 30s', ''],
     ['waits for the database', 'service_healthy', 'service_started'],
     ['sets only variables that Daybook reads', 'LOG_LEVEL:', 'LOGLEVEL:'],
@@ -258,5 +266,11 @@ describe('docker-compose.yml', () => {
   it.each(damages)('is refused with damage no. %#: %s', async (rule, from, to) => {
     const found = await problems(damaged(await read('docker-compose.yml'), from, to));
     expect(found.join('\n')).toMatch(rule);
+  });
+
+  it('has a broker that flushes to disk what it acknowledges', async () => {
+    const settings = (await read('deploy/nats/nats-server.conf')).replace(/^\s*#.*\n/gm, '');
+    expect(settings).toMatch(/^ {2}store_dir: \/data$/m);
+    expect(settings).toMatch(/^ {2}sync_interval: always$/m);
   });
 });

@@ -1,6 +1,7 @@
 import type { OpenAPIObject } from '@nestjs/swagger';
 
 import { startTestApp, type TestApp, type TestResponse } from '../support/app.js';
+import { type OwnVenue, startVenue } from '../support/exchange-simulator.js';
 import { expectInvalid, expectProblem } from '../support/problem.js';
 import { bodySchemaOf, operationsOf, resolve, type Schema, servedDocument } from './api-document.js';
 import {
@@ -8,6 +9,7 @@ import {
   choice,
   CURRENCY,
   FLAG,
+  INSTRUMENT,
   json,
   list,
   QUERY_CENTS,
@@ -24,6 +26,7 @@ import {
 } from './bad-values.js';
 import { type WireRequest, WireClient } from './http-client.js';
 
+let venue: OwnVenue;
 let daybook: TestApp;
 let client: WireClient;
 /** One of each kind that a path names by `{id}`, by the path of its kind. */
@@ -31,7 +34,8 @@ const made = new Map<string, string>();
 let before: unknown;
 
 beforeAll(async () => {
-  daybook = await startTestApp();
+  venue = await startVenue();
+  daybook = await startTestApp({ EXCHANGE_URL: venue.url });
   client = new WireClient(daybook.origin, 4);
   await daybook.createProduct('TEA', 1000);
   for (const code of ['a', 'b']) await daybook.api('POST', '/warehouses', { body: { code, name: code } });
@@ -39,11 +43,16 @@ beforeAll(async () => {
   made.set('orders', (await daybook.api('POST', '/orders', { body: { lines } })).body.id);
   const body = { lines, ttlSeconds: 86_400 };
   made.set('reservations', (await daybook.api('POST', '/reservations', { body })).body.id);
+  made.set(
+    'exchange/orders',
+    (await daybook.api('POST', '/exchange/orders', { body: EXCHANGE_ORDER })).body.id,
+  );
   before = await everything();
 });
 afterAll(async () => {
   client.close();
   await daybook.stop();
+  await venue.stop();
 });
 
 /** What bad input must never change. */
@@ -52,6 +61,7 @@ const everything = () =>
     (SELECT jsonb_agg(orders ORDER BY id) FROM orders) AS orders,
     (SELECT jsonb_agg(reservations ORDER BY id) FROM reservations) AS reservations,
     (SELECT jsonb_agg(hold ORDER BY reservation_id) FROM stock_holds hold) AS holds,
+    (SELECT jsonb_agg(exchange_orders ORDER BY id) FROM exchange_orders) AS exchange,
     (SELECT jsonb_agg(products ORDER BY id) FROM products) AS products,
     (SELECT jsonb_agg(warehouses ORDER BY id) FROM warehouses) AS warehouses,
     (SELECT jsonb_agg(level ORDER BY product_id) FROM stock_levels level) AS stock,
@@ -69,6 +79,14 @@ interface BodyTable {
 }
 
 const LINE = { sku: 'TEA', quantity: 1 };
+// At a price that nobody sells at, so that it stays open.
+const EXCHANGE_ORDER = {
+  instrument: 'US0378331005',
+  side: 'buy',
+  type: 'limit',
+  quantity: 100,
+  limitPriceCents: 1,
+};
 const ORDER_ID = '20261120-00001';
 const QUANTITY = whole(1, 1_000_000);
 const CENTS = whole(0, 9_999_999_999);
@@ -140,6 +158,16 @@ const BODIES: Readonly<Record<string, BodyTable>> = {
     required: { status: choice('pending', 'processing', 'cancelled') },
     optional: { reason: text(500) },
   },
+  'POST /api/v1/exchange/orders': {
+    valid: EXCHANGE_ORDER,
+    required: {
+      instrument: INSTRUMENT,
+      side: choice('buy', 'sell'),
+      type: choice('limit', 'market'),
+      quantity: whole(1, 1_000_000_000),
+    },
+    optional: { clientOrderId: text(64), limitPriceCents: whole(1, 9_999_999_999) },
+  },
   'POST /api/v1/admin/queues/{name}/drain': {
     valid: { waitSeconds: 0 },
     mayBeLeftOut: true,
@@ -170,6 +198,7 @@ const BODILESS = [
   'POST /api/v1/reservations/{id}/release',
   'POST /api/v1/admin/queues/{name}/pause',
   'POST /api/v1/admin/queues/{name}/resume',
+  'DELETE /api/v1/exchange/orders/{id}',
 ];
 
 /** What is bad for a number that may be 0. */
@@ -208,6 +237,19 @@ const QUERIES: Readonly<Record<string, Readonly<Record<string, Readonly<Record<s
   'GET /api/v1/warehouses': { limit: QUERY_LIMIT, cursor: {} },
   'GET /api/v1/orders': { ...ORDER_FILTERS, limit: QUERY_LIMIT, cursor: {}, count: queryChoice('exact') },
   'GET /api/v1/orders/export': { ...ORDER_FILTERS, format: queryChoice('csv'), cursor: {} },
+  'GET /api/v1/exchange/orders': {
+    status: { ...queryChoice('pending'), 'one of them unknown': 'pending&status=nonsense' },
+    instrument: {
+      nothing: '',
+      'a wrong check digit': 'US0378331004',
+      'a NUL': '%00',
+      'too long': 'US03783310055',
+    },
+    side: queryChoice('buy'),
+    limit: QUERY_LIMIT,
+    cursor: {},
+  },
+  'GET /api/v1/exchange/orders/{id}/executions': { limit: QUERY_LIMIT, cursor: {} },
   'GET /api/v1/orders/{id}/audit': { limit: QUERY_LIMIT, cursor: {} },
   'GET /api/v1/audit': {
     entityType: queryText('entityType', 100),
@@ -230,14 +272,18 @@ const QUERIES: Readonly<Record<string, Readonly<Record<string, Readonly<Record<s
 };
 
 /** What may be there several times. */
-const REPEATABLE = ['GET /api/v1/orders status', 'GET /api/v1/orders/export status'];
+const REPEATABLE = [
+  'GET /api/v1/orders status',
+  'GET /api/v1/orders/export status',
+  'GET /api/v1/exchange/orders status',
+];
 
 const fill = (path: string) =>
   path
     .replace('{sku}', 'TEA')
     .replace('queues/{name}', 'queues/orders')
     .replace('{name}', 'purge-idempotency-keys')
-    .replace(/(\w+)\/\{id\}/, (_, kind: string) => `${kind}/${made.get(kind)}`);
+    .replace(/(?<=^\/api\/v1\/)(.+)\/\{id\}/, (_, kind: string) => `${kind}/${made.get(kind)}`);
 
 function send(
   route: string,
@@ -603,6 +649,10 @@ describe('a path', () => {
     'GET /api/v1/orders/{id}/transitions',
     'GET /api/v1/orders/{id}/audit',
     'PATCH /api/v1/orders/{id}',
+    'GET /api/v1/exchange/orders/{id}',
+    'GET /api/v1/exchange/orders/{id}/executions',
+    'GET /api/v1/exchange/orders/{id}/transitions',
+    'DELETE /api/v1/exchange/orders/{id}',
     'GET /api/v1/admin/jobs/{name}/runs',
     'POST /api/v1/admin/jobs/{name}/run',
     'GET /api/v1/admin/queues/{name}/dead',
@@ -708,7 +758,7 @@ describe('the Idempotency-Key', () => {
 });
 
 describe('If-Match', () => {
-  const routes = changing.filter(({ route }) => /^PATCH|reservations\/\{id\}/.test(route));
+  const routes = changing.filter(({ route }) => /^(PATCH|DELETE)|reservations\/\{id\}/.test(route));
 
   it('is tested on every route that has it', async () => {
     expect(routes.map(({ route }) => route).sort()).toEqual(await routesWith('If-Match'));
@@ -734,8 +784,10 @@ describe('If-Match', () => {
     });
 
     it('of another version is refused, with the version that it is at', async () => {
-      const answer = await sendWith(row, { 'if-match': '"2"' });
-      expect(expectProblem(answer, 412, 'version_conflict')['currentVersion']).toBe(1);
+      // An exchange order has come to its second one when the venue has it.
+      const currentVersion = row.route.includes('/exchange/') ? 2 : 1;
+      const answer = await sendWith(row, { 'if-match': `"${currentVersion + 1}"` });
+      expect(expectProblem(answer, 412, 'version_conflict')).toMatchObject({ currentVersion });
     });
   });
 });
@@ -765,7 +817,7 @@ describe('all of this', () => {
 
   it.each(changing)('started from what $route accepts', async (row) => {
     const { status, text: answer } = await sendWith(row, {});
-    expect({ accepted: status === 200 || status === 201, answer }).toEqual({ accepted: true, answer });
+    expect({ accepted: [200, 201, 202].includes(status), answer }).toEqual({ accepted: true, answer });
     expect(answer).not.toContain('"error":{');
   });
 

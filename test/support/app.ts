@@ -1,10 +1,13 @@
 import type { AddressInfo } from 'node:net';
 
-import { loadConfig } from '@daybook/platform';
+import { EXCHANGE_GATEWAY, type ExchangeGateway } from '@daybook/exchange';
+import { createPino, loadConfig, PinoLogger, ProblemDetailsFilter, ServerAdapter } from '@daybook/platform';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { Test } from '@nestjs/testing';
 import { SignJWT } from 'jose';
 
-import { createApp } from '../../apps/api/src/create-app.js';
+import { AppModule } from '../../apps/api/src/app.module.js';
+import { createApp, type ReadyConfig } from '../../apps/api/src/create-app.js';
 import { announceClosing, stopGracefully } from '../../apps/api/src/shutdown.js';
 import { readAnswerBody } from './answer-body.js';
 import { createTestDatabase, type TestDatabase } from './database.js';
@@ -72,7 +75,11 @@ export interface TestApp {
   stop(): Promise<void>;
 }
 
-export async function startTestApp(environment: NodeJS.ProcessEnv = {}): Promise<TestApp> {
+/** @param gateway in place of the one to the configured venue */
+export async function startTestApp(
+  environment: NodeJS.ProcessEnv = {},
+  gateway?: ExchangeGateway,
+): Promise<TestApp> {
   const database = await createTestDatabase();
   const { databaseUrl = database.url, ...config } = loadConfig({
     DATABASE_URL: database.url,
@@ -82,7 +89,8 @@ export async function startTestApp(environment: NodeJS.ProcessEnv = {}): Promise
     DAYBOOK_ROLES: 'api,scheduler',
     ...environment,
   });
-  const app = await createApp({ ...config, databaseUrl });
+  const ready = { ...config, databaseUrl };
+  const app = await (gateway === undefined ? createApp(ready) : createAppWith(gateway, ready));
   announceClosing(app);
   await app.listen(0, '127.0.0.1');
   const origin = `http://127.0.0.1:${(app.getHttpServer().address() as AddressInfo).port}`;
@@ -113,6 +121,20 @@ export async function startTestApp(environment: NodeJS.ProcessEnv = {}): Promise
       await database.drop();
     },
   };
+}
+
+/** The application without its pages, and with another way to the venue. */
+async function createAppWith(gateway: ExchangeGateway, config: ReadyConfig): Promise<NestFastifyApplication> {
+  const module = await Test.createTestingModule({ imports: [AppModule.forRoot(config)] })
+    .setLogger(new PinoLogger(createPino(config.logLevel)))
+    .overrideProvider(EXCHANGE_GATEWAY)
+    .useValue(gateway)
+    .compile();
+  const app = module.createNestApplication<NestFastifyApplication>(
+    new ServerAdapter(new ProblemDetailsFilter()),
+  );
+  app.setGlobalPrefix('api/v1', { exclude: ['health/live', 'health/ready', 'metrics', 'api/v1/metrics'] });
+  return app.init();
 }
 
 /** Runs an application that is configured like this for one test. */

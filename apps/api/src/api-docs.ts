@@ -20,6 +20,7 @@ const TOKEN_DESCRIPTION = 'A JWT; its `roles` (`customer`, `operator`, `admin`) 
 const GROUPS = [
   ['Orders', 'Place them, read them, move them.'],
   ['Catalogue and stock', 'What can be ordered, and how much of it there is.'],
+  ['Exchange', 'Orders for securities: placed at a venue, and what it reports of them.'],
   ['Audit', 'Who changed what, and when.'],
   ['Operations', 'How Daybook is doing: figures of this moment, and periodic reports.'],
   ['Administration', 'What Daybook does by the clock.'],

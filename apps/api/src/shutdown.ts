@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 
+import { ExecutionConsumer, ExecutionReceiver } from '@daybook/exchange';
 import { JobScheduler, Readiness, StreamedAnswers, WritePath } from '@daybook/platform';
 import { OrderWorker } from '@daybook/processing';
 
@@ -28,7 +29,12 @@ export function announceClosing(app: NestFastifyApplication): void {
 export async function stopGracefully(app: NestFastifyApplication): Promise<void> {
   app.get(Readiness).isStopping = true;
   // Their batches end meanwhile. What they have asked the write path for must still be accepted.
-  const workEnded = Promise.all([app.get(JobScheduler).drain(), app.get(OrderWorker).drain()]);
+  const workEnded = Promise.all([
+    app.get(JobScheduler).drain(),
+    app.get(OrderWorker).drain(),
+    app.get(ExecutionReceiver).drain(),
+    app.get(ExecutionConsumer).drain(),
+  ]);
   const server = app.getHttpServer();
   const openConnections = () =>
     new Promise<number>((resolve, reject) =>

@@ -29,8 +29,9 @@ CREATE TABLE exchange_orders (
   CHECK ((type = 'limit') = (limit_price_cents IS NOT NULL))
 ) PARTITION BY RANGE (id);
 CREATE INDEX exchange_orders_by_customer ON exchange_orders (customer_id, id);
--- Few at a time: those whose fate the venue still has to tell.
-CREATE INDEX exchange_orders_unsettled ON exchange_orders (id) WHERE status IN ('pending', 'cancel_pending');
+CREATE INDEX exchange_orders_by_instrument ON exchange_orders (instrument, id);
+-- Also for those whose fate the venue still has to tell, of which there are few at a time.
+CREATE INDEX exchange_orders_by_status ON exchange_orders (status, id);
 
 -- A table of its own, because a unique index on a table that is split into months could not span them.
 CREATE TABLE exchange_client_order_ids (

@@ -26,7 +26,7 @@ export const exchangeOrderStatusMachine = new StateMachine<ExchangeOrderStatus>(
     created: ['partially_filled', 'filled', 'cancel_pending', 'cancelled', 'expired', 'rejected'],
     partially_filled: ['filled', 'cancel_pending', 'cancelled', 'expired'],
     filled: [],
-    cancel_pending: ['created', 'partially_filled', 'filled', 'cancelled', 'expired'],
+    cancel_pending: ['created', 'partially_filled', 'filled', 'cancelled', 'expired', 'rejected'],
     cancelled: [],
     rejected: [],
     expired: [],

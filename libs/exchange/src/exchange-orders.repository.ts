@@ -56,6 +56,8 @@ const UPDATE = `
     AND exchange_orders.version = change.previous
   RETURNING exchange_orders.id`;
 
+const FIND_ASKED = `SELECT id::text AS stored FROM exchange_orders WHERE id = ANY($1::bigint[]) AND asked > 0`;
+
 /** A number that was issued is stored already; another transaction, with other numbers, may succeed. */
 export class ExchangeOrderNumberTaken extends RetryTransaction {
   constructor(cause: unknown) {
@@ -113,6 +115,14 @@ export class ExchangeOrdersRepository {
       numberColumn(storedIds),
     ]);
     return new Map(rows.map(toExchangeOrder).map((order) => [order.id, order]));
+  }
+
+  /** Which of these orders the venue was asked about in the background; to be read behind their locks. */
+  async findAsked(storedIds: readonly string[], manager: EntityManager): Promise<Set<string>> {
+    const rows = await prepared<{ stored: string }>(manager, 'exchange-orders/find-asked', FIND_ASKED, [
+      numberColumn(storedIds),
+    ]);
+    return new Set(rows.map(({ stored }) => stored));
   }
 
   /**

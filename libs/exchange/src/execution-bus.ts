@@ -26,18 +26,27 @@ export interface Stretch {
  */
 export interface ExecutionBus {
   /**
-   * From where the venue has to send again: everything up to this sequence number is applied or safely on the bus.
+   * From where the venue has to send again: everything up to this sequence number is applied or safely on the bus, without a
+   * hole. Asked before the first stretch is published, and again whenever publishing has failed: what is published next has to
+   * join what this found. It may be asked in between, too: an answer below what has been published means that the bus has
+   * lost something, and that publishing goes on from the answer.
    * @param applied how far each part is applied, by its number
    */
   resumeAfter(applied: readonly number[]): Promise<number>;
 
-  /** Resolves when the stretches are durable. Called for one batch after the other. @throws when they may not be */
+  /**
+   * Resolves when the stretches are durable. Called for one batch after the other. Each stretch joins what the bus has of its
+   * part; it may overlap it, or repeat it.
+   * @throws when they may not be durable, or what was published before may not be any more: then {@link resumeAfter} tells
+   *   from where to begin again
+   */
   publish(stretches: readonly Stretch[]): Promise<void>;
 
   /**
-   * What has come for a part, in order, beginning with the stretch that goes beyond `applied`; nothing when there is nothing yet.
-   * It may begin further on, where something was lost.
-   * @param reports about how many to take at most
+   * What has come for a part, in order, beginning with the stretch that goes beyond `applied`, and each going beyond the one
+   * before; nothing when there is nothing yet. The first may begin below `applied`, and bring reports again that are applied;
+   * it may begin further on, where something was lost. Stretches need not be cut as they were published.
+   * @param reports about how many to take at most: no further stretch is added once there are as many
    */
   take(partition: number, applied: number, reports: number): Promise<readonly Stretch[]>;
 
@@ -47,8 +56,12 @@ export interface ExecutionBus {
   /** Behind the commit of that transaction: what any other bus may forget. */
   acknowledge(partition: number, through: number): Promise<void>;
 
-  /** Resolves when something may have come for one of the parts, or after a while in any case. */
+  /**
+   * Resolves when something may have come for one of the parts since they were last taken from, or after a while in any case;
+   * at once when the signal is aborted.
+   */
   arrival(partitions: readonly number[], signal: AbortSignal): Promise<void>;
 
+  /** Called when the process stops; what still waits for an arrival resolves. A second time does nothing. */
   close?(): Promise<void>;
 }

@@ -1,6 +1,5 @@
 import { Module } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
-import { Registry } from 'prom-client';
 
 import { DatabasePoolMetrics } from './database-pool-metrics.js';
 import { GaugeReaders } from './gauge-readers.js';
@@ -16,8 +15,6 @@ import { ReservationMetrics } from './reservation-metrics.js';
   imports: [DiscoveryModule],
   controllers: [PrometheusController],
   providers: [
-    // One for each application, not prom-client's for the whole process: tests run several applications in one.
-    { provide: Registry, useFactory: () => new Registry() },
     DatabasePoolMetrics,
     GaugeReaders,
     GroupCommitMetrics,

@@ -8,6 +8,7 @@ export {
   isLoopback,
   loadConfig,
   type LogLevel,
+  PROCESS_ROLES,
   type ProcessRole,
 } from './config/config.js';
 export type { ExchangeConfig } from './config/exchange-config.js';
@@ -15,13 +16,27 @@ export type { TracingConfig } from './config/tracing-config.js';
 export { BoundedReads, QueryTooBroad } from './database/bounded-reads.js';
 export { numberColumn, textColumn, textsIn } from './database/columns.js';
 export { dataSourceOptions } from './database/data-source-options.js';
-export { isLockTimeout, violatesUnique } from './database/database-errors.js';
+export {
+  isConnectionLost,
+  isLockTimeout,
+  isPoolTimeout,
+  sqlState,
+  violatesUnique,
+} from './database/database-errors.js';
 export { migrate } from './database/migrations.js';
 export { businessNow } from './database/business-time.js';
 export { projectRoot } from './database/project-root.js';
 export { readSetting } from './database/settings.js';
 export { StatementValues } from './database/statement-values.js';
-export { inTransaction, prepared, read, RetryTransaction, together } from './database/transaction.js';
+export {
+  CommitOutcomeUnknown,
+  inTransaction,
+  isRepeatable,
+  prepared,
+  read,
+  RetryTransaction,
+  together,
+} from './database/transaction.js';
 export { EmbeddedPostgresError } from './embedded-postgres/embedded-postgres.errors.js';
 export { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres/embedded-postgres.js';
 export {
@@ -57,12 +72,14 @@ export { Readiness } from './health/health.controller.js';
 export { Answer, etag } from './http/answer.js';
 export {
   ApiConflicts,
+  ApiAccepted,
   ApiCreated,
   ApiErrors,
   ApiFiles,
   ApiIdempotent,
   ApiIfMatch,
   ApiPage,
+  ApiRefused,
   ApiReplayable,
   ApiTooBroad,
   ApiVersioned,
@@ -77,6 +94,7 @@ export {
   CursorField,
   Flag,
   Instant,
+  Isin,
   isPosition,
   Items,
   Limit,
@@ -116,9 +134,12 @@ export {
   type IdempotencyClaim,
   IdempotencyStore,
 } from './idempotency/idempotency.js';
+export { ProvisionalAnswers } from './idempotency/provisional-answers.js';
 export { JobRun, LeaseLost } from './jobs/job-run.js';
 export { JobScheduler } from './jobs/job-scheduler.js';
 export { type JobDeclaration, type RunsJob, ScheduledJob } from './jobs/scheduled-job.js';
+export { type HeldLease, LeaseOvertaken, Leases } from './leases/leases.js';
+export { SharedLeases } from './leases/shared-leases.js';
 export { createPino, PinoLogger } from './logging/pino-logger.js';
 export { DetachInterrupted, MonthsLeft, PartitionRetention } from './partitions/partition-retention.js';
 export { DETACHED_UNTIL, type RowsInUse } from './partitions/partition-store.js';

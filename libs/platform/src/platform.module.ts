@@ -2,6 +2,7 @@ import { type DynamicModule, Global, Logger, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_PIPE, DiscoveryModule } from '@nestjs/core';
 import { CqrsModule } from '@nestjs/cqrs';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { Registry } from 'prom-client';
 import { DataSource } from 'typeorm';
 
 import { AuthGuard } from './auth/auth.guard.js';
@@ -20,6 +21,7 @@ import { InputPipe } from './http/input.pipe.js';
 import { StreamedAnswers } from './http/streamed-answers.js';
 import { IdempotencyKeyPurge } from './idempotency/idempotency-key-purge.js';
 import { IdempotencyStore } from './idempotency/idempotency.js';
+import { ProvisionalAnswers } from './idempotency/provisional-answers.js';
 import { DeclaredJobs } from './jobs/declared-jobs.js';
 import { JobGauges } from './jobs/job-gauges.js';
 import { JobRunPurge } from './jobs/job-run-purge.js';
@@ -29,6 +31,7 @@ import { JobsController } from './jobs/jobs.controller.js';
 import { ListJobRunsHandler } from './jobs/list-job-runs.query.js';
 import { ListJobsHandler } from './jobs/list-jobs.query.js';
 import { RunJobHandler } from './jobs/run-job.command.js';
+import { Leases } from './leases/leases.js';
 import { PartitionPreparation } from './partitions/partition-preparation.js';
 import { PartitionRetention } from './partitions/partition-retention.js';
 import { PartitionStore } from './partitions/partition-store.js';
@@ -55,6 +58,8 @@ export class PlatformModule {
       controllers: [HealthController, JobsController],
       providers: [
         { provide: CONFIG, useValue: config },
+        // One for each application, not prom-client's for the whole process: tests run several applications in one.
+        { provide: Registry, useFactory: () => new Registry() },
         { provide: APP_GUARD, useClass: AuthGuard },
         { provide: APP_FILTER, useClass: ProblemDetailsFilter },
         { provide: APP_PIPE, useClass: InputPipe },
@@ -66,6 +71,7 @@ export class PlatformModule {
         Readiness,
         InTransactionEvents,
         IdempotencyStore,
+        ProvisionalAnswers,
         WritePath,
         DeclaredJobs,
         JobStore,
@@ -75,6 +81,7 @@ export class PlatformModule {
         RunJobHandler,
         IdempotencyKeyPurge,
         JobRunPurge,
+        Leases,
         JobGauges,
         PartitionStore,
         PartitionPreparation,
@@ -85,11 +92,14 @@ export class PlatformModule {
         BoundedReads,
         CqrsModule,
         CursorCodec,
+        Registry,
         Readiness,
         StreamedAnswers,
         IdempotencyStore,
+        ProvisionalAnswers,
         WritePath,
         JobScheduler,
+        Leases,
         PartitionRetention,
       ],
     };

@@ -149,6 +149,7 @@ describe('a variable with a bad value', () => {
     ['PORT', '65536', '-1', '80a', 'http'],
     ['HOST', 'not a host', '-x', 'a_b', '1.2.3.4/8', 'http://localhost'],
     ['DAYBOOK_ROLES', 'apis', 'api,', ',', 'api worker', 'API'],
+    ['NATS_URL', 'http://bus:4222', 'bus:4222', 'bus'],
     ['BUSINESS_TIMEZONE', 'Berlin', 'Mars/Olympus', 'UTC+25', '+01:00', '-0330'],
     ['ORDER_NUMBER_STRATEGY', 'Sequence', 'random'],
     ['ORDER_NUMBER_RETENTION_DAYS', '1', '0', '-30', '36501', '2.5', 'forever'],
@@ -197,6 +198,7 @@ describe('a secret in a file', () => {
   it.each<[name: string, content: string, expected: object]>([
     ['DATABASE_URL', 'postgres://me:pw@db/daybook', { databaseUrl: 'postgres://me:pw@db/daybook' }],
     ['AUTH_JWT_SECRET', SECRET, { auth: { jwtSecret: SECRET } }],
+    ['NATS_URL', 'nats://me:pw@bus', { exchange: { natsUrl: 'nats://me:pw@bus' } }],
   ])('%s_FILE is read, without the line break at its end', async (name, content, expected) => {
     expect(loadConfig({ [`${name}_FILE`]: await fileWith(`${content}\n`) })).toMatchObject(expected);
   });

@@ -10,7 +10,7 @@ export interface ExchangeConfig {
   readonly timeoutMs: number;
   /** Requests to the venue at a time. */
   readonly connections: number;
-  /** NATS JetStream between the receiver and the consumers; absent: a table in the database. */
+  /** NATS JetStream between the receiver and the consumers, with what it wants to be told; absent: a table in the database. */
   readonly natsUrl?: string;
 }
 
@@ -23,7 +23,7 @@ export function readExchangeConfig(read: EnvironmentReader): ExchangeConfig {
     ),
     timeoutMs: read.integer('EXCHANGE_TIMEOUT_MS', 4_000, 100, 60_000),
     connections: read.integer('EXCHANGE_CONNECTIONS', 64, 1, 1_000),
-    ...defined('natsUrl', read.optional('NATS_URL', isNatsUrl, 'must be a nats:// URL')),
+    ...defined('natsUrl', read.secret('NATS_URL', isNatsUrl, 'must be a nats:// or tls:// URL')),
   };
 }
 

@@ -154,6 +154,10 @@ export const ApiConflicts = (...codes: [string, ...string[]]) => {
   return refusal(409, { codes, text });
 };
 
+/** Documents what else a route refuses with a status, by codes of its own; in place of what stands for that status below it. */
+export const ApiRefused = (status: number, codes: readonly [string, ...string[]], text: string) =>
+  refusal(status, { codes, text, ...(status === 503 && { headers: RETRY_AFTER }) });
+
 /** Documents that a list may be given up. */
 export const ApiTooBroad = () =>
   refusal(422, {
@@ -193,6 +197,15 @@ export const ApiCreated = (type: Type, { versioned = false } = {}) =>
     description: 'Created, and durable.',
     type,
     headers: { ...LOCATION, ...(versioned && ETAG), ...REPLAYED },
+  });
+
+/** Documents a 202 with a resource whose fate is not known yet. */
+export const ApiAccepted = (type: Type, description: string, { replayable = false } = {}) =>
+  ApiResponse({
+    status: 202,
+    description,
+    type,
+    headers: { ...ETAG, ...(replayable && { ...LOCATION, ...REPLAYED }) },
   });
 
 /** Documents a 200 with a resource that has a version. */

@@ -130,6 +130,39 @@ export const Currency = (options: FieldOptions = {}) =>
 
 const CURRENCY_PATTERN = new RegExp(`^(${Intl.supportedValuesOf('currency').join('|')})$`);
 
+/** The ISIN (ISO 6166) of a security, with its check digit verified. */
+export const Isin = (options: FieldOptions = {}) =>
+  field(
+    { example: 'US0378331005', ...options },
+    { type: String, pattern: ISIN.source, minLength: 12, maxLength: 12 },
+    ValidateBy({
+      name: 'hasIsinCheckDigit',
+      validator: {
+        validate: hasIsinCheckDigit,
+        defaultMessage: () =>
+          '$property has a last digit that does not fit the others: is there a typing error?',
+      },
+    }),
+    Matches(ISIN, {
+      message:
+        '$property must be an ISIN: 2 capital letters, 9 capital letters or digits and a check digit, such as US0378331005',
+    }),
+    IsString({ message: '$property must be a string' }),
+  );
+
+const ISIN = /^[A-Z]{2}[A-Z0-9]{9}[0-9]$/;
+
+/** ISO 6166, annex A: letters become two digits each, A is 10; then as on bank cards (Luhn). */
+function hasIsinCheckDigit(value: unknown): boolean {
+  if (typeof value !== 'string' || !ISIN.test(value)) return false;
+  const digits = [...value].map((character) => Number.parseInt(character, 36)).join('');
+  const sum = [...digits].reverse().reduce((total, digit, index) => {
+    const weighted = Number(digit) * (index % 2 === 0 ? 1 : 2);
+    return total + (weighted > 9 ? weighted - 9 : weighted);
+  }, 0);
+  return sum % 10 === 0;
+}
+
 export const Choice = <T extends string>(choices: readonly T[], options: FieldOptions = {}) =>
   field(
     options,

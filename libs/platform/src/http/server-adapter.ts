@@ -69,7 +69,8 @@ export class ServerAdapter extends FastifyAdapter {
   /** An Answer is already JSON and brings its own status and headers. */
   override reply(...[response, body, statusCode]: Parameters<FastifyAdapter['reply']>): FastifyReply {
     if (!(body instanceof Answer) || !('status' in response)) return super.reply(response, body, statusCode);
-    void response.status(body.status).header('content-type', 'application/json; charset=utf-8');
+    const type = body.status < 400 ? 'application/json; charset=utf-8' : 'application/problem+json';
+    void response.status(body.status).header('content-type', type);
     if (body.location !== null) void response.header('location', body.location);
     if (body.etag !== null) void response.header('etag', body.etag);
     if (body.isReplay) void response.header('idempotent-replayed', 'true');

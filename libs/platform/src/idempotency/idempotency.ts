@@ -44,20 +44,34 @@ interface StoredRow {
   readonly location: string | null;
   readonly etag: string | null;
   readonly body: string;
+  readonly provisional: boolean;
 }
 
 const FIND = `
-  SELECT claim.ordinal::int, stored.fingerprint, stored.status, stored.location, stored.etag, stored.body
+  SELECT claim.ordinal::int, stored.fingerprint, stored.status, stored.location, stored.etag, stored.body, stored.provisional
   FROM unnest(${textsIn('$1')}, ${textsIn('$2')}) WITH ORDINALITY AS claim (caller, key, ordinal)
   JOIN idempotency_keys stored USING (caller, key)`;
 
 // Sorted, so that two transactions storing the same keys wait for each other instead of deadlocking.
 const STORE = `
-  INSERT INTO idempotency_keys (caller, key, fingerprint, status, location, etag, body)
+  INSERT INTO idempotency_keys (caller, key, fingerprint, status, location, etag, body, provisional)
   SELECT * FROM unnest(${textsIn('$1')}, ${textsIn('$2')}, ${textsIn('$3')}, $4::smallint[], ${textsIn('$5')},
-      ${textsIn('$6')}, ${textsIn('$7')})
-    AS answer (caller, key, fingerprint, status, location, etag, body)
+      ${textsIn('$6')}, ${textsIn('$7')}, $8::boolean[])
+    AS answer (caller, key, fingerprint, status, location, etag, body, provisional)
   ORDER BY caller, key`;
+
+const CONCLUDE = `
+  WITH answer AS MATERIALIZED (
+    SELECT * FROM unnest(${textsIn('$1')}, ${textsIn('$2')}, $3::smallint[], ${textsIn('$4')}, ${textsIn('$5')}, ${textsIn('$6')})
+      WITH ORDINALITY AS answer (caller, key, status, location, etag, body, ordinal)),
+  locked AS MATERIALIZED (
+    SELECT caller, key FROM idempotency_keys JOIN answer USING (caller, key)
+    WHERE provisional ORDER BY caller, key FOR UPDATE OF idempotency_keys)
+  UPDATE idempotency_keys AS stored SET provisional = false, status = answer.status, location = answer.location,
+    etag = answer.etag, body = answer.body
+  FROM answer JOIN locked USING (caller, key)
+  WHERE stored.caller = answer.caller AND stored.key = answer.key
+  RETURNING answer.ordinal::int`;
 
 /** Remembers answers by the caller's key, in the transaction that made what they tell of. */
 @Injectable()
@@ -77,7 +91,8 @@ export class IdempotencyStore {
       const row = found.get(index);
       if (claim === undefined || row === undefined) return undefined;
       if (row.fingerprint !== claim.fingerprint) return new IdempotencyKeyReused();
-      return new Answer(row.status, row.body, { location: row.location, etag: row.etag, isReplay: true });
+      const { status, body, location, etag, provisional: isProvisional } = row;
+      return new Answer(status, body, { location, etag, isReplay: true, isProvisional });
     });
   }
 
@@ -96,11 +111,33 @@ export class IdempotencyStore {
         textColumn(answers.map(({ answer }) => answer.location)),
         textColumn(answers.map(({ answer }) => answer.etag)),
         textColumn(answers.map(({ answer }) => answer.body)),
+        answers.map(({ answer }) => answer.isProvisional),
       ]);
     } catch (error) {
       if (!violatesUnique(error, 'idempotency_keys_pkey')) throw error;
       throw new RetryTransaction('Another process answered this idempotency key first', error);
     }
+  }
+
+  /**
+   * Replaces provisional answers by final ones. One that is final already, or was forgotten, stays as it is.
+   * @returns for each of them, whether it is what the key is answered with from now on
+   */
+  async conclude(
+    manager: EntityManager,
+    answers: readonly { readonly claim: IdempotencyClaim; readonly answer: Answer }[],
+  ): Promise<boolean[]> {
+    if (answers.length === 0) return [];
+    const rows = await prepared<{ ordinal: number }>(manager, 'idempotency/conclude', CONCLUDE, [
+      textColumn(answers.map(({ claim }) => claim.caller)),
+      textColumn(answers.map(({ claim }) => claim.key)),
+      numberColumn(answers.map(({ answer }) => answer.status)),
+      textColumn(answers.map(({ answer }) => answer.location)),
+      textColumn(answers.map(({ answer }) => answer.etag)),
+      textColumn(answers.map(({ answer }) => answer.body)),
+    ]);
+    const concluded = new Set(rows.map(({ ordinal }) => ordinal - 1));
+    return answers.map((_, index) => concluded.has(index));
   }
 }
 

@@ -1,0 +1,144 @@
+import { setTimeout as pause } from 'node:timers/promises';
+
+import { Logger } from '@nestjs/common';
+
+import {
+  CommitOutcomeUnknown,
+  type HeldLease,
+  isConnectionLost,
+  isPoolTimeout,
+  isRepeatable,
+  LeaseOvertaken,
+  sqlState,
+} from '@daybook/platform';
+
+import { Backoff } from '../backoff.js';
+import type { ExecutionBus } from '../execution-bus.js';
+import type { ExecutionOffsets } from '../execution-offsets.js';
+import { StateLog } from '../state-log.js';
+import { type ApplyStretches, OffsetMoved, type PartBatch } from './apply-stretches.js';
+import { BatchSize } from './batch-size.js';
+import { nextBatch } from './next-batch.js';
+
+const LOOK_FOR_LOST_MS = 250;
+
+/** What the parts of one process share. */
+export interface PartCompany {
+  readonly venue: string;
+  readonly bus: ExecutionBus;
+  readonly offsets: ExecutionOffsets;
+  readonly applying: ApplyStretches;
+  /** Runs the work when one of few turns is free. */
+  inTurn<T>(work: () => Promise<T>): Promise<T>;
+  /** Resolves when something may have come. */
+  arrival(): Promise<void>;
+}
+
+/** Applies one part of the stream for as long as this process holds it: batch after batch, each in a transaction. */
+export class PartWorker {
+  /** Resolves when nothing more is done; never rejects. */
+  readonly ended: Promise<void>;
+  private readonly logger = new Logger('Executions');
+  private readonly log: StateLog;
+  private readonly stopping = new AbortController();
+  private readonly backoff = new Backoff();
+  private readonly size = new BatchSize();
+  /** Undefined when that has to be read. */
+  private applied: number | undefined;
+  private hasGap = false;
+
+  /** @param lost is told when somebody else has the part */
+  constructor(
+    readonly partition: number,
+    readonly lease: HeldLease,
+    private readonly company: PartCompany,
+    private readonly lost: () => void,
+  ) {
+    this.log = new StateLog(
+      this.logger,
+      `Nothing of part ${partition} is applied until this is over`,
+      `Part ${partition} is applied again`,
+    );
+    this.ended = this.run();
+  }
+
+  /** Begins nothing more. */
+  stop(): void {
+    this.stopping.abort();
+  }
+
+  private async run(): Promise<void> {
+    const { signal } = this.stopping;
+    while (!signal.aborted) {
+      try {
+        const isMoving = await this.company.inTurn(() => this.step());
+        this.backoff.succeed();
+        this.log.succeed();
+        if (!isMoving && !signal.aborted) await this.company.arrival();
+      } catch (error) {
+        this.applied = undefined;
+        if (error instanceof LeaseOvertaken) return this.lost();
+        // Somebody else was faster, or this process in a transaction whose end it did not hear of.
+        if (error instanceof OffsetMoved) continue;
+        this.log.fail(error);
+        await this.backoff.wait(signal);
+      }
+    }
+  }
+
+  /** Applies what has come, one batch of it. @returns whether there may be more */
+  private async step(): Promise<boolean> {
+    if (this.stopping.signal.aborted) return false;
+    const { venue, bus, offsets } = this.company;
+    const { partition } = this;
+    this.applied ??= (await offsets.read(venue))[partition]?.applied ?? 0;
+    const stretches = await bus.take(partition, this.applied, this.size.limit);
+    const next = nextBatch(this.applied, stretches, this.size.most);
+    if (next === 'nothing') return false;
+    if (next === 'gap') return this.wantAgain(this.applied);
+    this.hasGap = false;
+    const startedAt = performance.now();
+    await this.apply({ venue, partition, lease: this.lease, ...next });
+    this.size.succeeded(next.reports.length, performance.now() - startedAt);
+    this.applied = next.through;
+    await bus.acknowledge(partition, next.through);
+    return true;
+  }
+
+  /** Applies it, or finds out which of its reports is in the way. */
+  private async apply(batch: PartBatch): Promise<void> {
+    try {
+      await this.company.applying.apply(batch);
+    } catch (error) {
+      const [report] = batch.reports;
+      if (report === undefined || !isPoison(error)) throw error;
+      const { partition } = this;
+      if (batch.reports.length > 1) {
+        this.size.failed(batch.reports.length);
+        throw error;
+      }
+      this.logger.error({ err: error, partition, execId: report.execId, message: 'A report is quarantined' });
+      const reason = `could not be applied: ${error instanceof Error ? error.message : String(error)}`;
+      await this.company.applying.quarantine(batch, report, reason);
+    }
+  }
+
+  /** What comes next is not on the bus: has the venue send it again. */
+  private async wantAgain(applied: number): Promise<boolean> {
+    const { partition } = this;
+    if (!this.hasGap) this.logger.warn({ partition, applied, message: 'Executions were lost on their way' });
+    this.hasGap = true;
+    await this.company.offsets.noteLost(this.company.venue, partition, applied);
+    await pause(LOOK_FOR_LOST_MS);
+    return true;
+  }
+}
+
+/** It is the report's fault, as far as anybody can tell: the database takes no such value, or the code cannot handle it. */
+function isPoison(error: unknown): boolean {
+  if (error instanceof LeaseOvertaken || error instanceof OffsetMoved) return false;
+  if (error instanceof CommitOutcomeUnknown || isRepeatable(error)) return false;
+  if (isConnectionLost(error) || isPoolTimeout(error)) return false;
+  const state = sqlState(error);
+  return state === undefined || /^2[23]/.test(state);
+}

@@ -1,0 +1,132 @@
+import type { DataSource, EntityManager } from 'typeorm';
+
+import { inTransaction, numberColumn, prepared, textColumn, textsIn } from '@daybook/platform';
+
+import { type ExecutionBus, PARTITIONS, type Stretch } from '../execution-bus.js';
+import type { ExecutionReport } from '../execution-report.js';
+
+/** How soon a stretch is seen that another process has published: while something comes, and when nothing has for a while. */
+const LOOK_AGAIN_MS = { busy: 20, idle: 200 };
+const BUSY_FOR_MS = 2_000;
+const PATIENCE_MS = 2_000;
+/** Stretches that are read at once are this many at most, however few reports are in them. */
+const STRETCHES_AT_ONCE = 500;
+
+const PUBLISH = `
+  INSERT INTO execution_inbox (partition, after, through, reports)
+  SELECT * FROM unnest($1::int[], $2::bigint[], $3::bigint[], ${textsIn('$4')}) ON CONFLICT DO NOTHING`;
+
+// By where they begin: those that join what is applied come first, whatever was received twice.
+const TAKE = `
+  SELECT after::float8, through::float8, reports FROM execution_inbox
+  WHERE partition = $1::int AND through > $2::bigint ORDER BY after, through LIMIT $3::int`;
+
+const CHAINS = `
+  SELECT partition, after::float8, through::float8 FROM execution_inbox ORDER BY partition, after, through`;
+
+const FORGET = `DELETE FROM execution_inbox WHERE partition = $1::int AND through <= $2::bigint`;
+
+const HAS_MORE = `
+  SELECT FROM unnest($1::int[], $2::bigint[]) AS seen (partition, applied)
+  WHERE EXISTS (SELECT FROM execution_inbox inbox WHERE inbox.partition = seen.partition AND inbox.through > seen.applied)
+  LIMIT 1`;
+
+/** The stream in a table of the same database: nothing else to run, and forgotten by the transaction that applies it. */
+export class PostgresBus implements ExecutionBus {
+  /** Wakes those of this process who wait. */
+  private published = Promise.withResolvers<void>();
+  private busyUntil = 0;
+  /** How far each part was applied when it was last looked for. */
+  private readonly seen = new Map<number, number>();
+  private readonly closing = new AbortController();
+
+  constructor(private readonly database: DataSource) {}
+
+  async resumeAfter(applied: readonly number[]): Promise<number> {
+    const reached = Array.from({ length: PARTITIONS }, (_, partition) => applied[partition] ?? 0);
+    const rows = (await this.database.query(CHAINS)) as (Stretch & { partition: number })[];
+    for (const { partition, after, through } of rows)
+      if (after <= (reached[partition] ?? 0) && through > (reached[partition] ?? 0))
+        reached[partition] = through;
+    return Math.min(...reached);
+  }
+
+  async publish(stretches: readonly Stretch[]): Promise<void> {
+    if (stretches.length === 0) return;
+    await inTransaction(this.database, (manager) =>
+      prepared(manager, 'postgres-bus/publish', PUBLISH, [
+        numberColumn(stretches.map(({ partition }) => partition)),
+        numberColumn(stretches.map(({ after }) => after)),
+        numberColumn(stretches.map(({ through }) => through)),
+        textColumn(stretches.map(({ reports }) => JSON.stringify(reports))),
+      ]),
+    );
+    this.published.resolve();
+    this.published = Promise.withResolvers();
+  }
+
+  async take(partition: number, applied: number, reports: number): Promise<readonly Stretch[]> {
+    this.seen.set(partition, applied);
+    const wanted = Math.min(reports, STRETCHES_AT_ONCE);
+    const rows = (await this.database.query(TAKE, [partition, applied, wanted])) as StoredStretch[];
+    if (rows.length > 0) this.busyUntil = performance.now() + BUSY_FOR_MS;
+    const taken: Stretch[] = [];
+    let reached = applied;
+    let count = 0;
+    for (const row of rows) {
+      if (count >= reports) break;
+      // Received twice, and cut differently: what goes no further than the one before brings nothing.
+      if (row.through <= reached) continue;
+      // Something is missing here. What comes before is good.
+      if (row.after > reached && taken.length > 0) break;
+      const stretch = { ...row, partition, reports: JSON.parse(row.reports) as ExecutionReport[] };
+      taken.push(stretch);
+      reached = stretch.through;
+      count += stretch.reports.length;
+    }
+    return taken;
+  }
+
+  async forget(partition: number, through: number, manager: EntityManager): Promise<void> {
+    await prepared(manager, 'postgres-bus/forget', FORGET, [partition, through]);
+  }
+
+  /** It is forgotten already. */
+  async acknowledge(): Promise<void> {}
+
+  async arrival(partitions: readonly number[], signal: AbortSignal): Promise<void> {
+    const until = performance.now() + PATIENCE_MS;
+    const isEnding = () => signal.aborted || this.closing.signal.aborted;
+    while (!isEnding() && performance.now() < until) {
+      const { promise: published } = this.published;
+      const applied = partitions.map((partition) => this.seen.get(partition) ?? 0);
+      const found = (await this.database.query(HAS_MORE, [partitions, applied])) as unknown[];
+      if (found.length > 0) return;
+      const isBusy = performance.now() < this.busyUntil;
+      await firstOf(published, isBusy ? LOOK_AGAIN_MS.busy : LOOK_AGAIN_MS.idle, signal, this.closing.signal);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.closing.abort();
+  }
+}
+
+/** Resolves with the event, after the time, or when one of the signals is aborted; leaves nothing behind. */
+async function firstOf(event: Promise<void>, ms: number, ...signals: readonly AbortSignal[]): Promise<void> {
+  const done = Promise.withResolvers<void>();
+  const timer = setTimeout(done.resolve, ms);
+  for (const signal of signals) {
+    if (signal.aborted) done.resolve();
+    signal.addEventListener('abort', done.resolve as () => void, { once: true });
+  }
+  await Promise.race([event, done.promise]);
+  clearTimeout(timer);
+  for (const signal of signals) signal.removeEventListener('abort', done.resolve as () => void);
+}
+
+interface StoredStretch {
+  readonly after: number;
+  readonly through: number;
+  readonly reports: string;
+}

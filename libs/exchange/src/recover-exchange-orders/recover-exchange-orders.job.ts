@@ -1,0 +1,126 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+
+import {
+  CONFIG,
+  type DaybookConfig,
+  DomainError,
+  type JobRun,
+  type RunsJob,
+  ScheduledJob,
+} from '@daybook/platform';
+
+import type { Resolution } from '../decide-settlement.js';
+import {
+  EXCHANGE_ORDER_COLUMNS,
+  type ExchangeOrder,
+  type ExchangeOrderRow,
+  toExchangeOrder,
+} from '../exchange-order.entity.js';
+import { SettleExchangeOrders } from '../settle-exchange-orders.js';
+import { Venue } from '../venue.js';
+
+// Behind the deadline of a request, for the commit before it and the one behind it.
+const MARGIN_MS = 2_000;
+const LONGEST_PAUSE_SECONDS = 15;
+
+// The mark that it was asked about is made before it is: from then on nobody takes `unavailable` for the last word on it.
+// Served by exchange_orders_by_status. One that another transaction holds is just being changed.
+const CLAIM = `
+  UPDATE exchange_orders SET asked_at = (SELECT business_now()), asked = asked + 1
+  WHERE id = ANY(ARRAY(
+    SELECT id FROM exchange_orders
+    WHERE status IN ('pending', 'cancel_pending')
+      AND updated_at < (SELECT business_now()) - make_interval(secs => $1)
+      AND (asked_at IS NULL OR asked_at < (SELECT business_now())
+        - make_interval(secs => least(power(2, least(asked, 10)), ${LONGEST_PAUSE_SECONDS})))
+    ORDER BY id LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED))
+  RETURNING ${EXCHANGE_ORDER_COLUMNS}`;
+
+/**
+ * Asks the venue about orders whose fate is not known: the answer was lost, or the process that waited for it is gone.
+ * What the venue has never seen is sent again, under the same ClOrdID: should the first one still be on its way, the
+ * venue takes whichever comes first, and answers the other as that one.
+ */
+@Injectable()
+@ScheduledJob({
+  name: 'recover-exchange-orders',
+  everySeconds: () => 2,
+  leaseSeconds: 60,
+  description: 'Asks the venue about exchange orders whose fate is not known.',
+})
+export class RecoverExchangeOrders implements RunsJob {
+  private readonly logger = new Logger('Exchange');
+
+  constructor(
+    private readonly venue: Venue,
+    private readonly settlements: SettleExchangeOrders,
+    @Inject(CONFIG) private readonly config: DaybookConfig,
+  ) {}
+
+  async run(run: JobRun): Promise<void> {
+    if (!this.venue.isConfigured) return;
+    await run.repeat(() => this.step(run), { share: 1 });
+  }
+
+  /** @returns how many it asked about; none to end the run */
+  private async step(run: JobRun): Promise<number> {
+    // As long as the circuit is open, one finds out whether the venue is back.
+    const isProbe = !this.venue.isReachable;
+    let orders: readonly ExchangeOrder[] = [];
+    await run.batch(async (manager) => {
+      orders = await this.claim(isProbe ? 1 : this.venue.backgroundSlots, manager);
+      return orders.length;
+    });
+    await Promise.all(orders.map((order) => this.venue.inBackground(() => this.recover(order, run))));
+    return isProbe && !this.venue.isReachable ? 0 : orders.length;
+  }
+
+  private async claim(limit: number, manager: EntityManager): Promise<ExchangeOrder[]> {
+    const quietSeconds = (this.config.exchange.timeoutMs + MARGIN_MS) / 1000;
+    const [rows] = await manager.query<[ExchangeOrderRow[], number]>(CLAIM, [quietSeconds, limit]);
+    return rows.map(toExchangeOrder);
+  }
+
+  private async recover(order: ExchangeOrder, run: JobRun): Promise<void> {
+    if (run.signal.aborted) return;
+    const resolution = await (order.status === 'pending' ? this.lookFor(order) : this.cancel(order));
+    if (resolution === undefined) return;
+    try {
+      await this.settlements.settle({ orderId: order.id, resolution, context: run.context });
+      const message = `Order ${order.id} was ${order.status}; the venue says: ${resolution.kind}`;
+      this.logger.log({ orderId: order.id, outcome: resolution.kind, message });
+    } catch (error) {
+      // No time for it now. Then there will be.
+      if (!(error instanceof DomainError)) throw error;
+      this.logger.debug({ orderId: order.id, message: `An order was not settled: ${error.message}` });
+    }
+  }
+
+  /** Undefined as long as nothing is known. */
+  private async lookFor(order: ExchangeOrder): Promise<Resolution | undefined> {
+    const finding = await this.venue.find(order);
+    switch (finding.kind) {
+      case 'found':
+        return { kind: 'accepted' };
+      case 'refused':
+        return finding;
+      case 'unseen':
+        return this.sendAgain(order);
+      case 'unavailable':
+      case 'unknown':
+        return undefined;
+    }
+  }
+
+  /** `unavailable` speaks of this attempt alone: the first one may still arrive. */
+  private async sendAgain(order: ExchangeOrder): Promise<Resolution | undefined> {
+    const outcome = await this.venue.place(order);
+    return outcome.kind === 'accepted' || outcome.kind === 'refused' ? outcome : undefined;
+  }
+
+  private async cancel(order: ExchangeOrder): Promise<Resolution | undefined> {
+    const outcome = await this.venue.cancel(order);
+    return outcome.kind === 'unseen' ? outcome : undefined;
+  }
+}

@@ -1,0 +1,209 @@
+import { startTestApp, type TestApp } from '../support/app.js';
+import { runNamedJob } from '../support/run-named-job.js';
+import { Latch, ScriptedVenue } from '../support/scripted-venue.js';
+import { waitFor } from '../support/wait-for.js';
+
+const venue = new ScriptedVenue();
+let daybook: TestApp;
+beforeAll(async () => {
+  daybook = await startTestApp({ DAYBOOK_ROLES: 'api', LOG_LEVEL: 'error' }, venue);
+});
+afterAll(() => daybook.stop());
+
+const BODY = { instrument: 'US0378331005', side: 'buy', type: 'market', quantity: 100 };
+let ahead = 0;
+
+beforeEach(async () => {
+  venue.reset();
+  // Enough that is well for the circuit breaker to stay closed.
+  await Promise.all(Array.from({ length: 25 }, place));
+  venue.asked.length = 0;
+  venue.onPlace = () => ({ kind: 'unknown', reason: 'No answer' });
+  await daybook.database.query(`UPDATE exchange_orders SET status = 'failed' WHERE status LIKE '%pending'`);
+});
+
+const place = async () => (await daybook.api('POST', '/exchange/orders', { body: BODY })).body;
+const readOrder = async (id: string) => (await daybook.api('GET', `/exchange/orders/${id}`)).body;
+const recover = async () => expect((await runNamedJob(daybook, JOB)).result).toBe('succeeded');
+const JOB = 'recover-exchange-orders';
+const later = async (seconds: number) => {
+  ahead += seconds;
+  await daybook.database.shiftTime(`${ahead} seconds`);
+};
+
+describe('an order whose fate is unknown', () => {
+  it('is left alone as long as its answer may still come', async () => {
+    const { id } = await place();
+    await recover();
+    expect(venue.asked).toEqual([{ request: 'place', id }]);
+  });
+
+  it('becomes created when the venue has it', async () => {
+    const { id } = await place();
+    await later(7);
+    venue.onFind = () => ({ kind: 'found' });
+    await recover();
+    expect(await readOrder(id)).toMatchObject({ status: 'created', version: 2 });
+    expect(venue.count('place')).toBe(1);
+    const [entry] = await daybook.database.query<{ actor: string; request_id: string }>(
+      'SELECT actor, request_id FROM journal WHERE entity_id = $1 AND version = 2',
+      [id],
+    );
+    expect(entry).toEqual({ actor: 'daybook', request_id: expect.stringMatching(`^job/${JOB}/`) });
+  });
+
+  it('becomes rejected when the venue has refused it', async () => {
+    const { id } = await place();
+    await later(7);
+    venue.onFind = () => ({ kind: 'refused', reason: 'Unknown instrument' });
+    await recover();
+    expect(await readOrder(id)).toMatchObject({ status: 'rejected', reason: 'Unknown instrument' });
+  });
+
+  it('is sent again when the venue has never seen it', async () => {
+    const { id } = await place();
+    await later(7);
+    venue.onPlace = () => ({ kind: 'accepted' });
+    await recover();
+    expect(await readOrder(id)).toMatchObject({ status: 'created' });
+    expect(venue.asked.map(({ request }) => request)).toEqual(['place', 'find', 'place']);
+    expect(new Set(venue.asked.map((each) => each.id))).toEqual(new Set([id]));
+  });
+
+  it('is asked about again, with longer and longer pauses, until something is known', async () => {
+    const { id } = await place();
+    await later(7);
+    venue.onFind = () => ({ kind: 'unknown', reason: 'No answer' });
+    await recover();
+    await recover();
+    expect(venue.count('find')).toBe(1);
+    for (const [seconds, times] of [
+      [3, 2],
+      [3, 2],
+      [2, 3],
+      [16, 4],
+      [14, 4],
+      [2, 5],
+    ] as const) {
+      await later(seconds);
+      await recover();
+      expect([seconds, venue.count('find')]).toEqual([seconds, times]);
+    }
+    venue.onFind = () => ({ kind: 'found' });
+    await later(16);
+    await recover();
+    expect(await readOrder(id)).toMatchObject({ status: 'created' });
+    expect(venue.count('place')).toBe(1);
+  });
+
+  it('stays so when sending it again came to nothing: the first one may still arrive', async () => {
+    const { id } = await place();
+    await later(7);
+    venue.onPlace = () => ({ kind: 'unavailable', reason: 'Closed' });
+    await recover();
+    expect(await readOrder(id)).toMatchObject({ status: 'pending', version: 1 });
+  });
+});
+
+describe('a placement that has taken longer than anybody waits for', () => {
+  it('does not fail an order that was sent again meanwhile', async () => {
+    const latch = new Latch();
+    venue.onPlace = async () => {
+      await latch.wait();
+      return { kind: 'unavailable', reason: 'Too late' };
+    };
+    const placing = place();
+    await latch.whenReached;
+    await later(7);
+    venue.onPlace = () => ({ kind: 'accepted' });
+    await recover();
+    const id = venue.asked[0]?.id ?? '';
+    expect(await readOrder(id)).toMatchObject({ status: 'created' });
+    latch.open();
+    expect(await placing).toMatchObject({ status: 'created', version: 2 });
+  });
+
+  it('does not fail an order that is just being asked about', async () => {
+    const [latch, asking] = [new Latch(), new Latch()];
+    venue.onPlace = async () => {
+      await latch.wait();
+      return { kind: 'unavailable', reason: 'Too late' };
+    };
+    const placing = place();
+    await latch.whenReached;
+    await later(7);
+    venue.onPlace = () => ({ kind: 'accepted' });
+    venue.onFind = async () => {
+      await asking.wait();
+      return { kind: 'unseen' };
+    };
+    const recovering = recover();
+    await asking.whenReached;
+    latch.open();
+    expect(await placing).toMatchObject({ status: 'pending' });
+    asking.open();
+    await recovering;
+    expect(await readOrder(venue.asked[0]?.id ?? '')).toMatchObject({ status: 'created' });
+  });
+});
+
+describe('an order that shall be cancelled', () => {
+  const wishToCancel = async () => {
+    venue.onPlace = () => ({ kind: 'accepted' });
+    const { id } = await place();
+    await daybook.api('DELETE', `/exchange/orders/${id}`);
+    await waitFor('the venue to be asked', () => venue.count('cancel', id) === 1);
+    return id as string;
+  };
+
+  it('is asked about again when nothing came of it', async () => {
+    venue.onCancel = () => ({ kind: 'unavailable', reason: 'Closed' });
+    const id = await wishToCancel();
+    await recover();
+    expect(venue.count('cancel', id)).toBe(1);
+    await later(7);
+    venue.onCancel = () => ({ kind: 'requested' });
+    await recover();
+    expect(venue.count('cancel', id)).toBe(2);
+    expect(await readOrder(id)).toMatchObject({ status: 'cancel_pending' });
+  });
+
+  it('is cancelled when the venue does not know it', async () => {
+    venue.onCancel = () => ({ kind: 'unknown', reason: 'No answer' });
+    const id = await wishToCancel();
+    await later(7);
+    venue.onCancel = () => ({ kind: 'unseen' });
+    await recover();
+    expect(await readOrder(id)).toMatchObject({ status: 'cancelled', version: 4 });
+  });
+});
+
+describe('the circuit breaker', () => {
+  const circuit = async () =>
+    /daybook_exchange_circuit\{state="(\w+)"\} 1/.exec(
+      await (await fetch(`${daybook.origin}/metrics`)).text(),
+    )?.[1];
+
+  it('opens when the venue does not answer, lets one through now and then, and closes when that one is answered', async () => {
+    venue.onPlace = () => ({ kind: 'unavailable', reason: 'No route' });
+    for (let sent = 0; (await circuit()) === 'closed'; sent += 1) {
+      expect(sent).toBeLessThan(100);
+      await place();
+    }
+    expect(await circuit()).toBe('open');
+    venue.asked.length = 0;
+    const problem = await place();
+    expect(problem).toMatchObject({
+      code: 'venue_unavailable',
+      reason: expect.stringContaining('not asked for now'),
+    });
+    expect(venue.asked).toEqual([]);
+    venue.onPlace = () => ({ kind: 'accepted' });
+    const placed = await waitFor('a placement that is let through', async () => {
+      const answer = await place();
+      return answer.status === 'created' && answer;
+    });
+    expect(placed).toMatchObject({ status: 'created' });
+    expect(await circuit()).toBe('closed');
+  });
+});
