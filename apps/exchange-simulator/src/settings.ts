@@ -18,9 +18,21 @@ export interface Settings {
 
 const PREFIX = 'EXCHANGE_SIMULATOR_';
 
-/** @throws {InvalidInput} with every variable that is wrong */
+/** `latencyMinMs` is `LATENCY_MIN_MS`. */
+const variableOf = (setting: string) => setting.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
+
+const ONLY_AT_START = ['PORT', 'HOST', 'SEED', 'KEEP_REPORTS', 'TOKEN', 'STATE_FILE'];
+
+/** All variables that are read. */
+export const SIMULATOR_VARIABLES: ReadonlySet<string> = new Set(
+  [...ONLY_AT_START, ...SETTINGS.map(variableOf)].map((name) => PREFIX + name),
+);
+
+/** @throws {InvalidInput} with every variable that is wrong, or that looks like one and is none */
 export function readSettings(environment: NodeJS.ProcessEnv): Settings {
-  const problems: string[] = [];
+  const problems = Object.keys(environment)
+    .filter((name) => name.startsWith(PREFIX) && !SIMULATOR_VARIABLES.has(name))
+    .map((name) => `${name} is not a setting`);
   const text = (name: string) => environment[PREFIX + name]?.trim() || undefined;
   const whole = (name: string, fallback: number, maximum: number) => {
     const value = text(name) ?? String(fallback);
@@ -52,6 +64,3 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
   }
   throw new InvalidInput(problems);
 }
-
-/** `latencyMinMs` is `LATENCY_MIN_MS`. */
-const variableOf = (setting: string) => setting.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
