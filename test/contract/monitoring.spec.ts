@@ -10,6 +10,7 @@ import { projectRoot } from '@daybook/platform';
 import { parse } from 'yaml';
 
 import { request, startTestApp, type TestApp, TEST_SECRET, withTestApp } from '../support/app.js';
+import { type OwnVenue, startVenue } from '../support/exchange-simulator.js';
 import { storyOf, placeOrder } from '../support/order-desk.js';
 import { type MetricFamily, readPrometheusText, seriesIn } from '../support/prometheus-text.js';
 import { readPromql } from '../support/promql.js';
@@ -74,6 +75,7 @@ const shown = dashboard.panels.flatMap(({ title, targets }) =>
   (targets ?? []).map(({ expr }) => [title, filledIn(expr)] as const),
 );
 
+let venue: OwnVenue;
 let daybook: TestApp;
 let families: MetricFamily[];
 
@@ -93,6 +95,8 @@ async function keepBusy(): Promise<void> {
   const id = await placeOrder(daybook, sku, { priority: 'high', processingTimeMs: 1 });
   await waitFor('the order to be worked off', async () => (await storyOf(daybook, id)).includes('confirmed'));
   await daybook.api('GET', `/orders/${id}`);
+  const exchangeOrder = { instrument: 'US0378331005', side: 'buy', type: 'market', quantity: 1 };
+  await daybook.api('POST', '/exchange/orders', { body: exchangeOrder });
   await request(daybook.origin, 'GET', '/health/ready');
   await runNamedJob(daybook, 'reconcile-stock');
   // The collector is timed when it has something to do, and a test is short.
@@ -103,7 +107,12 @@ async function keepBusy(): Promise<void> {
 const readFamilies = async () => readPrometheusText((await request(daybook.origin, 'GET', '/metrics')).text);
 
 beforeAll(async () => {
-  daybook = await startTestApp({ DAYBOOK_ROLES: 'api,worker,scheduler', LOG_LEVEL: 'fatal' });
+  venue = await startVenue();
+  daybook = await startTestApp({
+    DAYBOOK_ROLES: 'api,worker,scheduler',
+    LOG_LEVEL: 'fatal',
+    EXCHANGE_URL: venue.url,
+  });
   await keepBusy();
   // Some is counted a moment after the answer.
   families = await waitFor('metrics of everything', async () => {
@@ -112,7 +121,10 @@ beforeAll(async () => {
     return LAST_TO_COME.every((start) => series.some((one) => one.startsWith(start))) && found;
   });
 });
-afterAll(() => daybook.stop());
+afterAll(async () => {
+  await daybook.stop();
+  await venue.stop();
+});
 
 describe('the dashboard', () => {
   it('asks only for what Daybook tells, and as it is meant', () => {
