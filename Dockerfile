@@ -1,4 +1,4 @@
-# The Daybook server. DAYBOOK_ROLES decides what a container is: api, worker, scheduler or all three.
+# The Daybook server. DAYBOOK_ROLES decides what a container is: api, worker, scheduler, receiver, consumer or several.
 #
 #   docker build --tag daybook .
 #   docker run --init --publish 3000:3000 --env DATABASE_URL=… --env AUTH_JWT_SECRET=… daybook
@@ -31,6 +31,8 @@ COPY --from=dependencies /app/node_modules ./node_modules
 COPY --from=build /app/package.json ./
 COPY --from=build /app/dist ./dist
 COPY --from=build /migrations/libs ./libs
+# Where the exchange simulator, which is in the image too, may keep its state in a volume: that takes the owner over.
+RUN install --directory --owner=node --group=node /var/lib/exchange-simulator
 USER node
 EXPOSE 3000
 # The server handles SIGTERM and starts no other process, so it may be process 1: the image holds no init.

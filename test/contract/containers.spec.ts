@@ -3,6 +3,8 @@ import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { InvalidInput } from '../../apps/exchange-simulator/src/behaviour.js';
+import { readSettings, SIMULATOR_VARIABLES } from '../../apps/exchange-simulator/src/settings.js';
 import { InvalidConfiguration, loadConfig, PROCESS_ROLES } from '@daybook/platform';
 import { DCLinter } from 'dclint';
 import { validate } from 'dockerfile-utils';
@@ -56,12 +58,18 @@ function dockerfileProblems(dockerfile: string): string[] {
       '--from=build /app/package.json ./',
     ),
     'has production packages only': build.some(({ argument }) => argument.includes('npm ci --omit=dev')),
+    'has a folder that the simulated exchange may write to': runtime.some(
+      ({ keyword, argument }) =>
+        keyword === 'RUN' && argument.endsWith(`--owner=node --group=node ${SIMULATOR_STATE}`),
+    ),
     'copies nothing into the runtime but what another stage made': copies.every((argument) =>
       argument.startsWith('--from='),
     ),
   };
   return Object.keys(rules).filter((rule) => rules[rule] === false);
 }
+
+const SIMULATOR_STATE = '/var/lib/exchange-simulator';
 
 interface Service {
   build?: string;
@@ -80,7 +88,8 @@ async function composeProblems(text: string, known: Set<string>, example: string
   const { services } = parse(text, { merge: true }) as { services: Record<string, Service> };
   const { postgres } = services;
   const all = Object.values(services);
-  const ours = all.filter(({ build }) => build !== undefined);
+  const { simulator } = services;
+  const ours = all.filter((service) => service.build !== undefined && service !== simulator);
   const watching = all.filter(({ profiles }) => profiles?.includes('monitoring'));
   const settings = ours.flatMap(({ environment }) => Object.entries(environment ?? {}));
   const secrets = all
@@ -122,6 +131,12 @@ async function composeProblems(text: string, known: Set<string>, example: string
       services['nats'].ports === undefined &&
       services['nats'].volumes?.includes('./deploy/nats:/etc/nats:ro') === true &&
       services['nats'].volumes.includes('nats-data:/data'),
+    'keeps the simulated exchange in its profile, to itself, and its orders in a volume':
+      simulator?.profiles?.join() === 'simulator' &&
+      simulator.ports === undefined &&
+      simulator.volumes?.includes(`simulator-data:${SIMULATOR_STATE}`) === true &&
+      simulator.environment?.['EXCHANGE_SIMULATOR_STATE_FILE']?.startsWith(`${SIMULATOR_STATE}/`) === true,
+    'has only settings that the simulated exchange accepts': isAcceptedBySimulator(simulator?.environment),
     'lets Prometheus read the token that is kept for it': ['metrics-token', 'prometheus'].every((name) =>
       services[name]?.volumes?.some((volume) => volume.startsWith('metrics-token:/run/daybook')),
     ),
@@ -149,6 +164,17 @@ function isAccepted(environment: Record<string, string> = {}): boolean {
     return true;
   } catch (error) {
     if (error instanceof InvalidConfiguration) return false;
+    throw error;
+  }
+}
+
+function isAcceptedBySimulator(environment: Record<string, string> = {}): boolean {
+  const filledIn = Object.entries(environment).map(([name, value]) => [name, value.replace(/\$\{.*\}/, '')]);
+  try {
+    readSettings(Object.fromEntries(filledIn) as Record<string, string>);
+    return Object.keys(environment).every((name) => SIMULATOR_VARIABLES.has(name));
+  } catch (error) {
+    if (error instanceof InvalidInput) return false;
     throw error;
   }
 }
@@ -215,6 +241,7 @@ describe('the Dockerfile', () => {
     ['gathers the migrations', /RUN mkdir \/migrations.*/, ''],
     ['has the migrations', /COPY .*migrations.*/, ''],
     ['has the package.json that the migrations are found by', /COPY --from=build \/app\/package.json.*/, ''],
+    ['has a folder that the simulated exchange may write to', /RUN install --dir.*/, ''],
     ['has production packages only', ' --omit=dev', ''],
     ['copies nothing into the runtime but what another stage made', 'USER node', 'COPY . .\nUSER node'],
   ];
@@ -247,6 +274,10 @@ describe('docker-compose.yml', () => {
     ['gives every role to some service', 'receiver,consumer', 'consumer'],
     [/^keeps the broker in its profile/, 'nats-data:/data', 'nats-data:/var/lib/nats'],
     [/^keeps the broker in its profile/, 'profiles: [nats]', 'profiles: [broker]'],
+    [/^keeps the simulated exchange in its profile/, 'profiles: [simulator]', 'profiles: [exchange]'],
+    [/^keeps the simulated exchange in its profile/, 'simulator-data:/var', 'simulator-data:/srv'],
+    ['has only settings that the simulated exchange accepts', `'4010'`, `'port'`],
+    ['has only settings that the simulated exchange accepts', 'EXCHANGE_SIMULATOR_HOST', 'SIMULATOR_HOST'],
     ['restarts, checks and stops every service in an orderly way', 'stop_grace_period: 30s', ''],
     ['waits for the database', 'service_healthy', 'service_started'],
     ['sets only variables that Daybook reads', 'LOG_LEVEL:', 'LOGLEVEL:'],

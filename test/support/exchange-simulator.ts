@@ -33,6 +33,8 @@ export interface VenueCounts {
   readonly reports: number;
   readonly readers: number;
   readonly connections: number;
+  /** Of its process. */
+  readonly pid: number;
 }
 
 /** An order as the venue has it. */
@@ -50,7 +52,10 @@ export interface OrderAtVenue {
 
 /** A simulated venue on a port of this machine, with what drives it. */
 export class SimulatedVenue {
-  constructor(readonly url: string) {}
+  constructor(
+    readonly url: string,
+    private readonly token?: string,
+  ) {}
 
   /** Changes settings; those that are not named stay. */
   async behave(settings: Partial<Behaviour>): Promise<void> {
@@ -96,6 +101,7 @@ export class SimulatedVenue {
   private async ask<T>(method: string, path: string, body?: object): Promise<T> {
     const response = await fetch(this.url + path, {
       method,
+      ...(this.token !== undefined && { headers: { authorization: `Bearer ${this.token}` } }),
       ...(body !== undefined && { body: JSON.stringify(body) }),
     });
     const text = await response.text();
@@ -127,5 +133,5 @@ export async function startVenue({ behaviour, ...options }: VenueOptions = {}): 
     ...options,
     behaviour: { ...NORMAL_BEHAVIOUR, fillPaceMinMs: 0, fillPaceMaxMs: 0, cancelDelayMaxMs: 0, ...behaviour },
   });
-  return Object.assign(new SimulatedVenue(simulator.url), { stop: () => simulator.stop() });
+  return Object.assign(new SimulatedVenue(simulator.url, options.token), { stop: () => simulator.stop() });
 }

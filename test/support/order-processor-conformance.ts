@@ -4,6 +4,7 @@ import { types } from 'node:util';
 import type { Order } from '@daybook/orders';
 import { type OrderProcessor, ProcessingRefused } from '@daybook/processing';
 
+import { expectNothingMoreOpen, openResources, soon } from './open-resources.js';
 import { processingOrder, processingOrders } from './processing-order.js';
 import { waitFor } from './wait-for.js';
 
@@ -115,7 +116,7 @@ function describeAbort({ made, knows }: Bench): void {
       const reason = new Error('The time of the attempt is up');
       stop.abort(reason);
       expect(await soon('the end of an attempt that was told to stop', settled)).toBe(reason);
-      await nothingMoreThan(before);
+      await expectNothingMoreOpen(before);
     });
   }
 
@@ -182,7 +183,7 @@ function itLeavesNothingOpen(make: Make): void {
     const own = await make();
     expect(await attempt(own, processingOrder(), 'confirmed')).toBe('confirmed');
     await own.close();
-    await nothingMoreThan(before);
+    await expectNothingMoreOpen(before);
   });
 }
 
@@ -219,25 +220,4 @@ function frozen<T extends object>(value: T): T {
     if (typeof part === 'object' && part !== null && !(part instanceof Date)) frozen(part);
   }
   return Object.freeze(value);
-}
-
-/** What comes of a promise, which must not take longer than a worker's patience. */
-async function soon<T>(what: string, promise: Promise<T>): Promise<T> {
-  let outcome: { readonly value: T } | undefined;
-  void promise.then((value) => (outcome = { value }));
-  return (await waitFor(what, () => outcome, PATIENCE_MS)).value;
-}
-
-/** Timers, connections, servers and files that keep the process alive: how many of each kind. */
-function openResources(): Map<string, number> {
-  const kinds = Map.groupBy(process.getActiveResourcesInfo(), (kind) => kind);
-  return new Map([...kinds].map(([kind, all]) => [kind, all.length]));
-}
-
-async function nothingMoreThan(before: ReadonlyMap<string, number>): Promise<void> {
-  const more = () => [...openResources()].filter(([kind, count]) => count > (before.get(kind) ?? 0));
-  const ended = waitFor('everything that was begun to end', () => more().length === 0, PATIENCE_MS);
-  // If it was in vain, the expectation says what is left.
-  await Promise.allSettled([ended]);
-  expect(more()).toEqual([]);
 }

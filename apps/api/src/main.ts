@@ -16,6 +16,7 @@ import {
 import { createApp } from './create-app.js';
 import { isDemoDataMissing, loadDemoData } from './demo-data.js';
 import { openDevelopmentAccess } from './development-access.js';
+import { type DevelopmentVenue, startDevelopmentVenue } from './development-venue.js';
 import { runDoctor } from './doctor/doctor.js';
 import { runExport } from './export/export.js';
 import { announceClosing, stopGracefully } from './shutdown.js';
@@ -59,14 +60,19 @@ async function serve(given: DaybookConfig): Promise<void> {
   // From the beginning: Ctrl-C while PostgreSQL is starting must stop that too.
   const stopSignal = nextStopSignal();
   const tracing = await startTracing(given.tracing);
+  const isDevelopment = !hasAuthConfiguration(given.auth);
+  // While PostgreSQL starts, which takes longer.
+  const starting = isDevelopment && needsVenue(given) ? startVenue(given) : undefined;
   const postgres =
     given.databaseUrl === undefined
       ? await startEmbeddedPostgres({ home, onUnexpectedExit: giveUp })
       : undefined;
   try {
-    const access = hasAuthConfiguration(given.auth) ? undefined : await openDevelopmentAccess(home);
+    const access = isDevelopment ? await openDevelopmentAccess(home) : undefined;
+    const venue = await starting;
     const config = {
       ...given,
+      exchange: { ...given.exchange, ...(venue !== undefined && { url: venue.url }) },
       databaseUrl: given.databaseUrl ?? (postgres as EmbeddedPostgres).url,
       auth: access === undefined ? given.auth : { ...given.auth, jwtSecret: access.secret },
     };
@@ -76,16 +82,26 @@ async function serve(given: DaybookConfig): Promise<void> {
       if (config.loadDemoData ?? (postgres !== undefined && (await isDemoDataMissing(app))))
         await loadDemoData(app);
       await listen(app, config);
-      greet(app, config, access?.token);
+      greet(app, config, access?.token, venue?.url);
       await stopSignal;
     } finally {
       // After a failure too: its timers and connections would keep a process alive that serves nobody.
       await stopGracefully(app);
     }
   } finally {
-    const [areTracesSent] = await Promise.all([tracing?.stop(), postgres?.stop()]);
+    const venue = await starting;
+    const [areTracesSent] = await Promise.all([tracing?.stop(), postgres?.stop(), venue?.stop()]);
     hasUnsentTraces = areTracesSent === false;
   }
+}
+
+/** Whether this process would place orders, or read what becomes of them, and has nowhere to. */
+function needsVenue({ exchange, roles }: DaybookConfig): boolean {
+  return exchange.url === undefined && (roles.includes('api') || roles.includes('receiver'));
+}
+
+function startVenue({ databaseUrl }: DaybookConfig): Promise<DevelopmentVenue | undefined> {
+  return startDevelopmentVenue(home, databaseUrl, (line) => process.stderr.write(`${line}\n`));
 }
 
 /** Resolves with the first SIGTERM or SIGINT; a second one ends the process at once. */
@@ -123,10 +139,16 @@ async function listen(app: NestFastifyApplication, { port, host }: DaybookConfig
   }
 }
 
-function greet(app: NestFastifyApplication, config: DaybookConfig, token: string | undefined): void {
+function greet(
+  app: NestFastifyApplication,
+  config: DaybookConfig,
+  token: string | undefined,
+  venueUrl: string | undefined,
+): void {
   const { port } = app.getHttpServer().address() as AddressInfo;
   const origin = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
   const lines = [`API         ${origin}/api/v1`, `Swagger UI  ${origin}/docs`];
+  if (venueUrl !== undefined) lines.push(`Exchange    ${venueUrl} (simulated)`);
   if (token !== undefined) lines.push(`Token       ${token}`);
   process.stdout.write(`${lines.join('\n')}\n`);
 }

@@ -2,7 +2,7 @@ import { InvalidInput } from './behaviour.js';
 import { type Random, randomFrom } from './random.js';
 import type { Timing } from './timing.js';
 import type { Venue } from './venue.js';
-import { isCount, isName, type OrderRequest, type VenueOrder } from './venue-order.js';
+import { isCount, isName, isOpen, type OrderRequest, type VenueOrder } from './venue-order.js';
 
 /** Trades of many orders, at a set rate. */
 export interface FloodRequest {
@@ -92,6 +92,8 @@ export class Flood {
     const within = place - first * this.steps;
     const order = this.orders[first + (within % size)] as VenueOrder;
     const step = Math.floor(within / size) - (isAcknowledged ? 1 : 0);
+    // It may have been cancelled meanwhile.
+    if (!isOpen(order)) return;
     if (step < 0) this.venue.acknowledge(order);
     else this.venue.trade(order, order.quantity / fillsPerOrder, priceCents + step, this.random);
   }
@@ -107,6 +109,7 @@ export function readFloodRequest(body: Readonly<Record<string, unknown>>): Flood
   const { concurrentOrders = Math.max(1, orders.length), acknowledge = false } = body;
   const rules: readonly (readonly [isGood: boolean, problem: string])[] = [
     [orders.length > 0, BAD_ORDERS],
+    [new Set(orders.map(({ clOrdId }) => clOrdId)).size === orders.length, 'each order must come once'],
     [isCount(fillsPerOrder), 'fillsPerOrder must be a whole number, 1 or more'],
     [isCount(priceCents), 'priceCents must be a whole number, 1 or more'],
     [isCount(ratePerSecond), 'ratePerSecond must be a whole number, 1 or more'],

@@ -13,6 +13,14 @@ export interface NewReport {
   readonly reason?: string;
 }
 
+/** A report as it goes over the wire. */
+export interface SentReport extends Omit<NewReport, 'executedAtMs'> {
+  readonly sequence: number;
+  readonly execId: string;
+  /** ISO 8601. */
+  readonly executedAt: string;
+}
+
 const ROWS = 8_192;
 
 /** Reports are kept in columns: a million of them in 30 MB, and none of them an object for the garbage collector. */
@@ -84,6 +92,14 @@ export class ReportLog {
     });
     this.repeated.set(again, this.repeated.get(sequence) ?? sequence);
     return again;
+  }
+
+  /** Takes back what was sent before, one after the other. */
+  restore({ sequence, execId, executedAt, ...report }: SentReport): void {
+    const added = this.append({ ...report, executedAtMs: Date.parse(executedAt) });
+    if (added !== sequence) throw new Error(`Report ${sequence} came where ${added} was to come`);
+    const number = Number(execId.slice(execId.lastIndexOf('-') + 1));
+    if (number !== sequence) this.repeated.set(sequence, number);
   }
 
   /** A report as it goes over the wire, in JSON. References and ids have nothing in them that would need escaping. */

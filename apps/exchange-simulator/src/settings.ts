@@ -10,15 +10,29 @@ export interface Settings {
   readonly keepReports: number;
   /** What requests to the venue have to bring, as a bearer token; absent: nothing. */
   readonly token?: string;
+  /** Where orders and reports outlive the process; absent: nowhere. */
+  readonly stateFile?: string;
   /** As it begins; it can be changed at run time. */
   readonly behaviour: Behaviour;
 }
 
 const PREFIX = 'EXCHANGE_SIMULATOR_';
 
-/** @throws {InvalidInput} with every variable that is wrong */
+/** `latencyMinMs` is `LATENCY_MIN_MS`. */
+const variableOf = (setting: string) => setting.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
+
+const ONLY_AT_START = ['PORT', 'HOST', 'SEED', 'KEEP_REPORTS', 'TOKEN', 'STATE_FILE'];
+
+/** All variables that are read. */
+export const SIMULATOR_VARIABLES: ReadonlySet<string> = new Set(
+  [...ONLY_AT_START, ...SETTINGS.map(variableOf)].map((name) => PREFIX + name),
+);
+
+/** @throws {InvalidInput} with every variable that is wrong, or that looks like one and is none */
 export function readSettings(environment: NodeJS.ProcessEnv): Settings {
-  const problems: string[] = [];
+  const problems = Object.keys(environment)
+    .filter((name) => name.startsWith(PREFIX) && !SIMULATOR_VARIABLES.has(name))
+    .map((name) => `${name} is not a setting`);
   const text = (name: string) => environment[PREFIX + name]?.trim() || undefined;
   const whole = (name: string, fallback: number, maximum: number) => {
     const value = text(name) ?? String(fallback);
@@ -27,12 +41,14 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     return Number(value);
   };
   const token = text('TOKEN');
+  const stateFile = text('STATE_FILE');
   const settings = {
     port: whole('PORT', 4010, 65_535),
     host: text('HOST') ?? '127.0.0.1',
     seed: whole('SEED', 1, 2 ** 32 - 1),
     keepReports: whole('KEEP_REPORTS', 2_000_000, 100_000_000),
     ...(token !== undefined && { token }),
+    ...(stateFile !== undefined && { stateFile }),
   };
   const changes = SETTINGS.flatMap((name) => {
     const value = text(variableOf(name));
@@ -48,6 +64,3 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
   }
   throw new InvalidInput(problems);
 }
-
-/** `latencyMinMs` is `LATENCY_MIN_MS`. */
-const variableOf = (setting: string) => setting.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();

@@ -13,6 +13,7 @@ import { readBody, type Reply, send, wholeNumber } from './requests.js';
 import type { Settings } from './settings.js';
 import { RealTiming } from './timing.js';
 import { Venue } from './venue.js';
+import { HistoryFile } from './venue-history.js';
 import { describeOrder, isOpen, readOrderRequest, type VenueOrder } from './venue-order.js';
 
 const MOST_ORDERS_PER_PAGE = 1_000;
@@ -26,13 +27,22 @@ export class Simulator {
   private readonly venue: Venue;
   private readonly orders: OrderRoutes;
   private readonly server: Server;
+  private readonly history: HistoryFile | undefined;
   private flood: Flood | undefined;
 
   private constructor(private readonly settings: Settings) {
-    const { seed, behaviour, keepReports } = settings;
+    const { seed, behaviour, keepReports, stateFile } = settings;
+    this.history = stateFile === undefined ? undefined : new HistoryFile(stateFile);
     this.log = new ReportLog(`S${seed}-`, keepReports);
     this.stream = new ExecutionStream(this.log, seed, () => this.venue.behaviour);
-    this.venue = new Venue(behaviour, seed, this.log, this.timing, () => this.stream.wake());
+    this.venue = new Venue({
+      behaviour,
+      seed,
+      log: this.log,
+      timing: this.timing,
+      onReport: () => this.stream.wake(),
+      history: this.history,
+    });
     this.orders = new OrderRoutes(this.venue, this.counts, seed, this.timing);
     this.server = createServer((request, response) => void this.receive(request, response));
     this.server.on('upgrade', (request, socket, head) => this.openStream(request, socket, head));
@@ -58,6 +68,7 @@ export class Simulator {
     this.server.close();
     this.server.closeAllConnections();
     await closed;
+    this.history?.close();
   }
 
   private async receive(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -169,6 +180,7 @@ export class Simulator {
       reports: this.log.last,
       readers: this.stream.readerCount,
       connections: this.stream.connectionCount,
+      pid: process.pid,
     };
   }
 }

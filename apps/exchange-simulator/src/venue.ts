@@ -3,6 +3,7 @@ import { isMarketable, marketPrice, planFills, tradePrice } from './matching.js'
 import { between, chance, type Random, randomFrom } from './random.js';
 import type { NewReport, ReportLog } from './report-log.js';
 import type { Timing } from './timing.js';
+import { applyTrade, type HistoryFile, newOrder } from './venue-history.js';
 import { isOpen, type OrderRequest, type VenueOrder } from './venue-order.js';
 
 /** What the venue is doing about an order. */
@@ -14,23 +15,32 @@ interface Progress {
   stop?: () => void;
 }
 
+export interface VenueParts {
+  readonly behaviour: Behaviour;
+  readonly seed: number;
+  readonly log: ReportLog;
+  readonly timing: Timing;
+  /** Called after something was reported. */
+  readonly onReport?: () => void;
+  /** Where what happens is kept; the venue goes on from what is there. */
+  readonly history?: HistoryFile | undefined;
+}
+
 /** The order book: takes orders, trades them little by little, and reports what it does. */
 export class Venue {
-  private readonly orders = new Map<string, VenueOrder>();
+  private readonly orders: Map<string, VenueOrder>;
   private readonly named = new Map<string, VenueOrder>();
   private readonly progress = new Map<VenueOrder, Progress>();
+  private readonly seed: number;
+  private readonly log: ReportLog;
+  private readonly timing: Timing;
   private current: Behaviour;
   private strangers = 0;
 
-  constructor(
-    behaviour: Behaviour,
-    private readonly seed: number,
-    private readonly log: ReportLog,
-    private readonly timing: Timing,
-    /** Called after something was reported. */
-    private readonly onReport: () => void = () => undefined,
-  ) {
-    this.current = behaviour;
+  constructor(private readonly parts: VenueParts) {
+    ({ behaviour: this.current, seed: this.seed, log: this.log, timing: this.timing } = parts);
+    this.orders = parts.history?.past.orders ?? new Map<string, VenueOrder>();
+    if (parts.history !== undefined) this.goOn(parts.history);
   }
 
   get behaviour(): Behaviour {
@@ -58,23 +68,13 @@ export class Venue {
     if (known !== undefined) return known;
     const random = randomFrom(this.seed, 'order', request.clOrdId);
     const refusal = this.refusalOf(request, random);
-    const order: VenueOrder = {
-      ...request,
-      status: refusal === undefined ? 'new' : 'rejected',
-      refusal,
-      ...(refusal !== undefined && { reason: refusal }),
-      cumQuantity: 0,
-      tradedCents: 0n,
-      isCancelRequested: false,
-    };
+    const order = newOrder(request, refusal);
     this.orders.set(request.clOrdId, order);
+    this.parts.history?.note({ placed: request, refusal });
     if (refusal !== undefined) return order;
-    if (request.clientOrderId !== undefined) this.named.set(nameOf(request), order);
+    this.keepName(order);
     this.report(order, 'new');
-    const isDoomed = chance(random, this.current.lateRefusalPercent);
-    this.progress.set(order, { random, isResting: !isDoomed });
-    if (isDoomed) this.next(order, () => this.end(order, 'rejected', 'The account has not the means'));
-    else this.match(order);
+    this.begin(order, random);
     return order;
   }
 
@@ -88,13 +88,18 @@ export class Venue {
       return true;
     }
     order.isCancelRequested = true;
+    this.parts.history?.note({ cancel: clOrdId });
+    this.decideCancel(order);
+    return true;
+  }
+
+  private decideCancel(order: VenueOrder): void {
     const { cancelDelayMinMs, cancelDelayMaxMs } = this.current;
-    const random = randomFrom(this.seed, 'cancel', clOrdId);
+    const random = randomFrom(this.seed, 'cancel', order.clOrdId);
     this.timing.after(between(random, cancelDelayMinMs, cancelDelayMaxMs), () => {
       if (isOpen(order)) this.end(order, 'cancelled');
       else this.rejectCancel(order);
     });
-    return true;
   }
 
   /**
@@ -102,17 +107,13 @@ export class Venue {
    * @returns undefined when it is known and has been traded already
    */
   adopt(request: OrderRequest): VenueOrder | undefined {
-    const order = this.orders.get(request.clOrdId) ?? {
-      ...request,
-      status: 'new',
-      cumQuantity: 0,
-      tradedCents: 0n,
-      isCancelRequested: false,
-    };
+    const known = this.orders.get(request.clOrdId);
+    const order = known ?? newOrder(request);
     if (order.status !== 'new' || order.quantity !== request.quantity) return undefined;
     this.progress.get(order)?.stop?.();
     this.progress.delete(order);
     this.orders.set(order.clOrdId, order);
+    if (known === undefined) this.parts.history?.note({ placed: request, isAdopted: true });
     return order;
   }
 
@@ -122,12 +123,10 @@ export class Venue {
 
   /** One trade of an order, with whatever is reported wrongly about it. */
   trade(order: VenueOrder, quantity: number, priceCents: number, random: Random): void {
-    order.cumQuantity += quantity;
-    order.tradedCents += BigInt(quantity) * BigInt(priceCents);
-    order.status = order.cumQuantity === order.quantity ? 'filled' : 'partially_filled';
+    applyTrade(order, quantity, priceCents);
     const sequence = this.append({ orderRef: order.clOrdId, type: 'trade', quantity, priceCents });
     const { repeatPercent, overfillPercent, unknownOrderPercent } = this.current;
-    if (chance(random, repeatPercent)) this.log.repeat(sequence);
+    if (chance(random, repeatPercent)) this.note(this.log.repeat(sequence));
     if (order.status === 'filled') {
       this.forget(order);
       if (chance(random, overfillPercent))
@@ -137,7 +136,7 @@ export class Venue {
       this.strangers += 1;
       this.append({ orderRef: `STRANGER-${this.strangers}`, type: 'trade', quantity, priceCents });
     }
-    this.onReport();
+    this.parts.onReport?.();
   }
 
   private refusalOf(request: OrderRequest, random: Random): string | undefined {
@@ -145,6 +144,33 @@ export class Venue {
     if (request.clientOrderId !== undefined && this.named.has(nameOf(request)))
       return `The account has an order ${request.clientOrderId} already`;
     return isRefused ? `The instrument ${request.instrument} is not traded today` : undefined;
+  }
+
+  private keepName(order: VenueOrder): void {
+    if (order.clientOrderId !== undefined) this.named.set(nameOf(order), order);
+  }
+
+  private begin(order: VenueOrder, random: Random): void {
+    const isDoomed = chance(random, this.current.lateRefusalPercent);
+    this.progress.set(order, { random, isResting: !isDoomed });
+    if (isDoomed) this.next(order, () => this.end(order, 'rejected', 'The account has not the means'));
+    else this.match(order);
+  }
+
+  /** Takes up what is not at its end yet. */
+  private goOn({ past }: HistoryFile): void {
+    for (const report of past.reports) this.log.restore(report);
+    for (const order of past.orders.values()) {
+      if (order.refusal === undefined) this.keepName(order);
+      if (!isOpen(order) || past.adopted.has(order)) continue;
+      this.begin(order, randomFrom(this.seed, 'again', order.clOrdId, order.cumQuantity));
+      if (order.isCancelRequested) this.decideCancel(order);
+    }
+  }
+
+  private note(sequence: number): number {
+    this.parts.history?.noteReport(this.log.json(sequence));
+    return sequence;
   }
 
   /** Lets it trade if its price is there, else lets it rest. */
@@ -155,7 +181,11 @@ export class Venue {
     delete progress.stop;
     if (isMarketable(order, this.priceOf(order))) {
       progress.isResting = false;
-      this.fillNext(order, progress, planFills(order.quantity, this.current, progress.random));
+      this.fillNext(
+        order,
+        progress,
+        planFills(order.quantity - order.cumQuantity, this.current, progress.random),
+      );
     } else if (this.current.expireAfterMs > 0) {
       const expire = () => this.end(order, 'expired', 'Nobody has traded at its price');
       progress.stop = this.timing.after(this.current.expireAfterMs, expire);
@@ -202,11 +232,11 @@ export class Venue {
 
   private report(order: VenueOrder, type: NewReport['type'], reason?: string): void {
     this.append({ orderRef: order.clOrdId, type, ...(reason !== undefined && { reason }) });
-    this.onReport();
+    this.parts.onReport?.();
   }
 
   private append(report: Omit<NewReport, 'executedAtMs'>): number {
-    return this.log.append({ ...report, executedAtMs: this.timing.now() });
+    return this.note(this.log.append({ ...report, executedAtMs: this.timing.now() }));
   }
 }
 

@@ -52,7 +52,8 @@ class ReportStream {
   /** There will be nothing more: with an error, or because it was ended here. */
   private ending: { readonly error?: Error } | undefined;
   private wake: () => void = () => undefined;
-  private hasShownLife = true;
+  /** Beats since the last sign of life. */
+  private silentBeats = 0;
   private readonly heartbeat: NodeJS.Timeout;
 
   constructor(url: URL, { headers, heartbeatMs }: ReportStreamOptions) {
@@ -62,7 +63,7 @@ class ReportStream {
       maxPayload: LARGEST_FRAME,
       perMessageDeflate: false,
     });
-    const isAlive = () => (this.hasShownLife = true);
+    const isAlive = () => (this.silentBeats = 0);
     this.socket
       .on('unexpected-response', (_, response) => void this.refused(response))
       .on('error', (error) => this.fail(error.message))
@@ -121,11 +122,14 @@ class ReportStream {
   }
 
   private beat(heartbeatMs: number): void {
+    // Before, the handshake has a time limit of its own.
+    if (this.socket.readyState !== WebSocket.OPEN) return;
     // A reader who lets the venue wait does not see its signs either.
-    if (this.socket.isPaused) this.hasShownLife = true;
-    if (!this.hasShownLife) return this.fail(`no sign of life for ${heartbeatMs} ms`);
-    this.hasShownLife = false;
-    if (this.socket.readyState === WebSocket.OPEN) this.socket.ping();
+    if (this.socket.isPaused) this.silentBeats = 0;
+    // More than one: where much was to be done, a beat may come before what had arrived by then is looked at.
+    if (this.silentBeats === 2) return this.fail(`no sign of life for ${2 * heartbeatMs} ms`);
+    this.silentBeats += 1;
+    this.socket.ping();
   }
 
   private fail(flaw: string): void {
