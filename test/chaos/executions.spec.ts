@@ -143,7 +143,9 @@ describe('with the PostgreSQL bus', () => {
       ],
     ])('%s', async (_what, damage, undo, words) => {
       const problems = await noticed(damage, undo);
-      expect(problems).toEqual(words.map((pattern) => expect.stringMatching(pattern)));
+      // The doctor notices some of it, too.
+      const own = problems.filter((problem) => !problem.startsWith('doctor: '));
+      expect(own).toEqual(words.map((pattern) => expect.stringMatching(pattern)));
     });
 
     it('an order that is lost, and one that nobody has placed', async () => {
