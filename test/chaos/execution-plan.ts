@@ -50,7 +50,7 @@ export function planExecutions({ seed, reports, orders }: PlanOptions): Executio
 /** One thing that is killed, or torn, while the stream is applied. */
 export interface Blow {
   readonly at: number;
-  readonly what: 'consumer' | 'receiver' | 'broker' | 'broker and its disk' | 'connection';
+  readonly what: 'consumer' | 'receiver' | 'connection' | 'broker' | 'broker and its disk' | 'messages';
 }
 
 /** When what is struck, as shares of the reports that are applied by then. */
@@ -67,6 +67,6 @@ export function planBlows(
     what: first[index] ?? random.pick(['consumer', 'receiver', 'connection']),
   }));
   for (let index = 0; index < counts.brokerKills; index += 1)
-    blows.push({ at: at(), what: index === 0 ? 'broker and its disk' : 'broker' });
+    blows.push({ at: at(), what: (['broker and its disk', 'messages'] as const)[index] ?? 'broker' });
   return blows.toSorted((a, b) => a.at - b.at);
 }

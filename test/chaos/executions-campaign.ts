@@ -24,7 +24,7 @@ export interface ExecutionsOptions {
   readonly ratePerSecond: number;
   /** How often a process, or the connection to the venue, is struck. */
   readonly kills: number;
-  /** How often the broker is killed; the first time it loses its disk. */
+  /** How often the broker is struck: first it loses its disk, then its messages, then it is killed and nothing else. */
   readonly brokerKills: number;
   /** Of each of the two roles. */
   readonly processes: number;
@@ -49,6 +49,8 @@ export interface ExecutionsReport extends ExecutionFigures {
 
 const STUCK_AFTER_MS = 60_000;
 const LOOK_EVERY_MS = 50;
+/** Sends what it has reported as it has reported it. */
+const HONEST = { gapPercent: 0, disconnectPercent: 0, duplicatePercent: 0, reorderPercent: 0 };
 const PRICE_CENTS = 1_000;
 /** Faults of the stream in all, whatever its length. */
 const [GAPS, CUTS] = [25, 10];
@@ -183,7 +185,7 @@ export class ExecutionsCampaign {
       this.placeLate(),
       this.comes('the end of the flood', isFlooded),
     ]);
-    await venue.behave({ gapPercent: 0, disconnectPercent: 0, duplicatePercent: 0, reorderPercent: 0 });
+    await venue.behave(HONEST);
     // What was left out at the very end is noticed by nothing that follows.
     await venue.cut();
     const { reports } = await venue.counts();
@@ -207,6 +209,7 @@ export class ExecutionsCampaign {
     const day = await this.day();
     const known = this.plan.orders.filter(({ knownAt }) => knownAt !== undefined);
     const ordered = new Map(known.map((order) => [idOf(order, day), order.quantity]));
+    await this.venue.behave(HONEST);
     this.expected = keepBooks(await this.venue.reports(), ordered);
     return {
       ...course,
@@ -262,6 +265,7 @@ export class ExecutionsCampaign {
       if (what === 'connection') await this.venue.cut();
       else if (what === 'broker') await this.broker?.restart('same');
       else if (what === 'broker and its disk') await this.broker?.restart('new');
+      else if (what === 'messages') await this.broker?.empty();
       else {
         const crew = this.crews[what];
         const victim = await waitFor(

@@ -17,7 +17,7 @@ async function fight(bus: BusName): Promise<Fought> {
     orders: 800,
     ratePerSecond: 4_000,
     kills: 3,
-    brokerKills: 2,
+    brokerKills: 3,
     processes: 2,
   };
   const campaign = await ExecutionsCampaign.begin(database, { ...options, seed: 20261121, bus });
@@ -40,7 +40,7 @@ describeWithNats()('with the NATS bus', () => {
   it('every execution is counted once, whoever is killed at it, the broker and its disk included', async () => {
     const fought = await fight('nats');
     await fought.database.drop();
-    expectFought(fought, 5);
+    expectFought(fought, 6);
   }, 180_000);
 });
 

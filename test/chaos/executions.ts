@@ -32,7 +32,8 @@ whether each of them was counted once.
   --orders <n>          of so many orders (default 20000)
   --rate <n>            reports a second (default 20000)
   --kills <n>           how often a receiver or consumer is killed, or the connection to the venue cut (default 20)
-  --broker-kills <n>    how often nats-server is killed and started again; the first time on a new disk (default 6)
+  --broker-kills <n>    how often nats-server is killed and started again, the first time on a new disk; the second time all
+                        its messages are removed instead (default 6)
   --processes <n>       receivers, and consumers; one that is killed is replaced (default 2)
   --seed <n>            for the same orders, trades and moments again (default: of the clock)
   --json                only the result, for machines
