@@ -167,7 +167,7 @@ function perReport(rounds: readonly Round[], reports: number): ProcessorTime {
     name,
     (median(rounds.map(({ used }) => used[name])) / reports) * 1_000_000,
   ]);
-  return Object.fromEntries(entries) as unknown as ProcessorTime;
+  return Object.fromEntries(entries) as ProcessorTime;
 }
 
 /** Orders are placed at a set rate, by turns with and without a stream at half of what it can be. */

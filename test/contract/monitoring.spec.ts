@@ -81,11 +81,14 @@ let families: MetricFamily[];
 
 const LAST_TO_COME = [
   'daybook_attempt_duration_seconds_count{',
+  'daybook_exchange_request_duration_seconds_count{request="place"',
   'nodejs_gc_duration_seconds_count{kind="major"',
   'daybook_http_request_duration_seconds_count{method="POST",route="/api/v1/orders"',
   'daybook_http_request_duration_seconds_count{method="GET",route="/api/v1/orders/:id"',
   'daybook_http_request_duration_seconds_count{method="GET",route="/health/ready"',
 ];
+
+const EXCHANGE_ORDER = { instrument: 'US0378331005', side: 'buy', type: 'market', quantity: 100 };
 
 /** A little of everything, so that there are series of everything. */
 async function keepBusy(): Promise<void> {
@@ -95,8 +98,7 @@ async function keepBusy(): Promise<void> {
   const id = await placeOrder(daybook, sku, { priority: 'high', processingTimeMs: 1 });
   await waitFor('the order to be worked off', async () => (await storyOf(daybook, id)).includes('confirmed'));
   await daybook.api('GET', `/orders/${id}`);
-  const exchangeOrder = { instrument: 'US0378331005', side: 'buy', type: 'market', quantity: 1 };
-  await daybook.api('POST', '/exchange/orders', { body: exchangeOrder });
+  await daybook.api('POST', '/exchange/orders', { body: EXCHANGE_ORDER });
   await request(daybook.origin, 'GET', '/health/ready');
   await runNamedJob(daybook, 'reconcile-stock');
   // The collector is timed when it has something to do, and a test is short.
@@ -109,9 +111,9 @@ const readFamilies = async () => readPrometheusText((await request(daybook.origi
 beforeAll(async () => {
   venue = await startVenue();
   daybook = await startTestApp({
-    DAYBOOK_ROLES: 'api,worker,scheduler',
-    LOG_LEVEL: 'fatal',
+    DAYBOOK_ROLES: 'api,worker,scheduler,receiver,consumer',
     EXCHANGE_URL: venue.url,
+    LOG_LEVEL: 'fatal',
   });
   await keepBusy();
   // Some is counted a moment after the answer.

@@ -4,7 +4,7 @@ import * as desk from '../../../../test/support/exchange-rows.js';
 import { waitFor } from '../../../../test/support/wait-for.js';
 import { EXECUTION_BUS, type ExecutionBus, PARTITIONS } from '../execution-bus.js';
 import type { ExecutionReport } from '../execution-report.js';
-import { StretchCutter } from '../receive-executions/stretch-cutter.js';
+import { StretchCutter } from '../stretch-cutter.js';
 
 const ORDERS = 40;
 
@@ -75,6 +75,7 @@ describe('the consumer', () => {
     await whenApplied();
     await insertOrders();
     await waitFor('parked reports to be applied', async () => (await filled()) === 80);
+    expect(await daybook.database.query('SELECT FROM parked_executions')).toEqual([]);
   });
 
   it('puts a report aside that the database does not take, and applies all others', async () => {

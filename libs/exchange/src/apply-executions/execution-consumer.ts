@@ -18,6 +18,7 @@ import { EXCHANGE_GATEWAY, type ExchangeGateway } from '../exchange-gateway.js';
 import { EXECUTION_BUS, type ExecutionBus, PARTITIONS } from '../execution-bus.js';
 import { ExecutionOffsets } from '../execution-offsets.js';
 import { StateLog } from '../state-log.js';
+import { StreamMetrics } from '../stream-metrics.js';
 import { ApplyStretches } from './apply-stretches.js';
 import { ParkedReports } from './parked-reports.js';
 import { type PartCompany, PartWorker } from './part-worker.js';
@@ -56,6 +57,7 @@ export class ExecutionConsumer implements OnApplicationBootstrap, BeforeApplicat
     private readonly offsets: ExecutionOffsets,
     private readonly applying: ApplyStretches,
     private readonly parked: ParkedReports,
+    private readonly metrics: StreamMetrics,
     @Optional() @Inject(EXCHANGE_GATEWAY) private readonly gateway?: ExchangeGateway,
   ) {
     const holder = `${hostname()}/${process.pid}/${randomUUID().slice(0, 8)}`;
@@ -149,12 +151,13 @@ export class ExecutionConsumer implements OnApplicationBootstrap, BeforeApplicat
   }
 
   private companyFor(venue: string): PartCompany {
-    const { bus, offsets, applying, turns, stopping } = this;
+    const { bus, offsets, applying, metrics, turns, stopping } = this;
     return {
       venue,
       bus,
       offsets,
       applying,
+      metrics,
       inTurn: (work) => turns.run(work),
       // All parts wait together: an idle process asks once, not once for each.
       arrival: () => {

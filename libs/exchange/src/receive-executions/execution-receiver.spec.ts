@@ -11,6 +11,7 @@ import type { ExchangeGateway } from '../exchange-gateway.js';
 import { PARTITIONS, type Stretch } from '../execution-bus.js';
 import { ExecutionOffsets } from '../execution-offsets.js';
 import type { ExecutionReport } from '../execution-report.js';
+import { StreamMetrics } from '../stream-metrics.js';
 import { ExecutionReceiver } from './execution-receiver.js';
 
 let daybook: TestApp;
@@ -58,8 +59,9 @@ function start(venue: ScriptedVenue, bus = busOf()): ExecutionReceiver {
   const { app } = daybook;
   const config = { ...app.get<DaybookConfig>(CONFIG), roles: ['receiver'] } as DaybookConfig;
   const offsets = app.get(ExecutionOffsets, { strict: false });
+  const metrics = app.get(StreamMetrics, { strict: false });
   const gateway = venue as unknown as ExchangeGateway;
-  const receiver = new ExecutionReceiver(config, app.get(Leases), bus, offsets, gateway);
+  const receiver = new ExecutionReceiver(config, app.get(Leases), bus, offsets, metrics, gateway);
   receivers.push(receiver);
   receiver.onApplicationBootstrap();
   return receiver;

@@ -18,6 +18,7 @@ import { EXCHANGE_GATEWAY, type ExchangeGateway } from '../exchange-gateway.js';
 import { EXECUTION_BUS, type ExecutionBus } from '../execution-bus.js';
 import { ExecutionOffsets } from '../execution-offsets.js';
 import { StateLog } from '../state-log.js';
+import { StreamMetrics } from '../stream-metrics.js';
 import { StreamRun } from './stream-run.js';
 
 const BEAT_MS = 1_000;
@@ -47,6 +48,7 @@ export class ExecutionReceiver implements OnApplicationBootstrap, BeforeApplicat
     private readonly leases: Leases,
     @Inject(EXECUTION_BUS) private readonly bus: ExecutionBus,
     private readonly offsets: ExecutionOffsets,
+    private readonly metrics: StreamMetrics,
     @Optional() @Inject(EXCHANGE_GATEWAY) private readonly gateway?: ExchangeGateway,
   ) {}
 
@@ -122,7 +124,7 @@ export class ExecutionReceiver implements OnApplicationBootstrap, BeforeApplicat
   private async receive(gateway: ExchangeGateway, signal: AbortSignal): Promise<void> {
     let hasProgress = false;
     try {
-      const end = await new StreamRun(gateway, this.bus, this.offsets).run(signal, () => {
+      const end = await new StreamRun(gateway, this.bus, this.offsets, this.metrics).run(signal, () => {
         hasProgress = true;
         this.log.succeed();
         this.backoff.succeed();

@@ -60,7 +60,7 @@ export class Leases {
   async claim(name: string, holder: string, leaseSeconds: number): Promise<HeldLease | undefined> {
     const values = [name, holder, leaseSeconds];
     const [claimed] = (await this.database.query(CLAIM, values)) as [{ fence: string }[]];
-    const [row = undefined] =
+    const [row] =
       claimed.length > 0
         ? claimed
         : ((await this.database.query(CLAIM_FIRST, values)) as { fence: string }[]);
