@@ -1,9 +1,9 @@
 import { getEventListeners } from 'node:events';
 
-import type { ExchangeGateway, ExchangeOrder, ExchangeOrderId } from '@daybook/exchange';
+import type { ExchangeOrder, ExchangeOrderId } from '@daybook/exchange';
 
 import { exchangeOrder, exchangeOrders } from './exchange-order.js';
-import { describeReportStream } from './exchange-stream-conformance.js';
+import { describeReportStream, type StreamUnderTest } from './exchange-stream-conformance.js';
 import { expectNothingMoreOpen, openResources, soon } from './open-resources.js';
 
 /*
@@ -17,18 +17,11 @@ import { expectNothingMoreOpen, openResources, soon } from './open-resources.js'
 export type PlacementFate = 'accepted' | 'refused' | 'accepted unheard' | 'refused unheard' | 'not taken';
 
 /** A gateway to a venue that a test has in hand. */
-export interface GatewayUnderTest {
-  readonly gateway: ExchangeGateway;
+export interface GatewayUnderTest extends StreamUnderTest {
   /** Sees to it that placements end so from now on; cancels and questions go well. */
   arrange(fate: PlacementFate): Promise<void>;
   /** How many orders the venue has, taken or refused. */
   ordersAtVenue(): Promise<number>;
-  /** Sees to it that orders from now on are filled soon, in several trades; else they rest until they are cancelled. */
-  fillOrders(): Promise<void>;
-  /** Breaks the streams there are, as a failing network would. */
-  breakStreams(): Promise<void>;
-  /** How many read the stream. */
-  readers(): Promise<number>;
   /** Ends whatever was started around the gateway, itself included. */
   close(): Promise<void>;
 }

@@ -119,6 +119,7 @@ export interface VenueOptions {
   readonly seed?: number;
   readonly port?: number;
   readonly keepReports?: number;
+  readonly stateFile?: string;
   readonly token?: string;
   readonly behaviour?: Partial<Behaviour>;
 }

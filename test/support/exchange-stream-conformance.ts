@@ -1,6 +1,5 @@
 import type { ExchangeGateway, ExchangeOrder, ExecutionReport } from '@daybook/exchange';
 
-import type { GatewayUnderTest } from './exchange-gateway-conformance.js';
 import { exchangeOrder, exchangeOrders } from './exchange-order.js';
 import { expectNothingMoreOpen, openResources, soon } from './open-resources.js';
 import { waitFor } from './wait-for.js';
@@ -8,6 +7,17 @@ import { waitFor } from './wait-for.js';
 /*
  * What the stream of every exchange gateway has to do: a part of describeExchangeGateway.
  */
+
+/** A gateway to a venue whose stream a test has in hand. */
+export interface StreamUnderTest {
+  readonly gateway: ExchangeGateway;
+  /** Sees to it that orders from now on are filled soon, in several trades; else they rest until they are cancelled. */
+  fillOrders(): Promise<void>;
+  /** Breaks the streams there are, as a failing network would. */
+  breakStreams(): Promise<void>;
+  /** How many read the stream. */
+  readers(): Promise<number>;
+}
 
 const inTime = () => AbortSignal.timeout(20_000);
 
@@ -22,7 +32,7 @@ async function read(gateway: ExchangeGateway, after: number, count: number): Pro
 }
 
 /** Places orders that are filled, and reads what there is about them, from the beginning to the last trade. */
-async function tradedOrders(made: GatewayUnderTest, count: number) {
+async function tradedOrders(made: StreamUnderTest, count: number) {
   const { gateway } = made;
   await made.fillOrders();
   const orders = exchangeOrders(count);
@@ -37,12 +47,12 @@ async function tradedOrders(made: GatewayUnderTest, count: number) {
   return { orders, reports: all };
 }
 
-export function describeReportStream(made: () => GatewayUnderTest): void {
+export function describeReportStream(made: () => StreamUnderTest): void {
   describeReports(made);
   describeEnds(made);
 }
 
-function describeReports(made: () => GatewayUnderTest): void {
+function describeReports(made: () => StreamUnderTest): void {
   it('reports the life of every order, in order and without gaps', async () => {
     const { orders, reports } = await tradedOrders(made(), 20);
     expect(reports.map(({ sequence }) => sequence)).toEqual(reports.map((_, index) => index + 1));
@@ -86,7 +96,7 @@ function describeReports(made: () => GatewayUnderTest): void {
   });
 }
 
-function describeEnds(made: () => GatewayUnderTest): void {
+function describeEnds(made: () => StreamUnderTest): void {
   it('ends without an error when it is told to, and leaves nothing open', async () => {
     const { gateway } = made();
     const before = openResources();

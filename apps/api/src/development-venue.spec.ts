@@ -51,8 +51,8 @@ async function place(venue: SimulatedVenue, clOrdId: string): Promise<number> {
   return status;
 }
 
-describe('in development', () => {
-  it('an exchange is there as long as the server is', async () => {
+describe('in development an exchange', () => {
+  it('is there as long as the server is', async () => {
     const server = await start();
     const venue = await venueOf(server);
     expect(await place(venue, 'a-1')).toBe(201);
@@ -61,14 +61,14 @@ describe('in development', () => {
     expect(server.output()).not.toMatch(/died/);
   });
 
-  it('it goes when the server is killed', async () => {
+  it('goes with a server that is killed', async () => {
     const server = await start();
     const venue = await venueOf(server);
     await server.end('SIGKILL');
-    await waitFor('the exchange to be gone', async () => !(await isThere(venue)));
+    expect(await waitFor('the exchange to be gone', async () => !(await isThere(venue)))).toBe(true);
   });
 
-  it('it has its orders again after either end', async () => {
+  it('has its orders again after either end', async () => {
     for (const [signal, orders] of [
       ['SIGTERM', 0],
       ['SIGKILL', 1],
@@ -82,7 +82,7 @@ describe('in development', () => {
     }
   });
 
-  it('two servers of one home and database share it', async () => {
+  it('is shared by two servers of one home and database', async () => {
     const first = await venueOf(await start());
     const second = await start();
     expect((await venueOf(second)).url).toBe(first.url);
@@ -91,7 +91,7 @@ describe('in development', () => {
     expect(second.output()).not.toMatch(/died/);
   });
 
-  it('its death is reported, and not that of the server', async () => {
+  it('may die, which is reported, and not the end of the server', async () => {
     const server = await start({ EXCHANGE_SIMULATOR_LATENCY_MAX_MS: '7' });
     const venue = await venueOf(server);
     const found = await fetch(`${venue.url}/simulator/behaviour`);
@@ -102,7 +102,7 @@ describe('in development', () => {
     expect(await server.end('SIGTERM')).toBe(0);
   });
 
-  it('a server that cannot have one says so, and runs', async () => {
+  it('that cannot start is reported, and not the end of the server either', async () => {
     const server = await start({ EXCHANGE_SIMULATOR_LATENCY_MIN_MS: 'soon' });
     expect(server.output()).toMatch(
       /^EXCHANGE_SIMULATOR_LATENCY_MIN_MS must be .*\n(.*\n)*The exchange simulator did not start: /m,

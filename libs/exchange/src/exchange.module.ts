@@ -1,4 +1,4 @@
-import { Inject, Module, type OnApplicationShutdown } from '@nestjs/common';
+import { type DynamicModule, Inject, Module, type OnApplicationShutdown, type Type } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 
 import { IdGenerator, IdGeneratorModule } from '@daybook/id-generator';
@@ -75,6 +75,15 @@ export class ExchangeModule implements OnApplicationShutdown {
       condition: `status IN ('pending', 'created', 'partially_filled', 'cancel_pending')`,
       description: 'exchange orders that are open',
     });
+  }
+
+  /** In place of the configured gateway, one of a team's own, which may inject what its modules export. */
+  static withGateway(gateway: Type<ExchangeGateway>, imports: DynamicModule['imports'] = []): DynamicModule {
+    return {
+      module: ExchangeModule,
+      imports,
+      providers: [{ provide: EXCHANGE_GATEWAY, useClass: gateway }],
+    };
   }
 
   async onApplicationShutdown(): Promise<void> {

@@ -62,8 +62,16 @@ describe('a provisional answer', () => {
     const claim = await aClaim();
     const refused = Answer.refused(new KettleEmpty('No tea.'), { url: '/tea', id: 'request-1' });
     await conclude(claim, refused);
-    expect(await find(claim)).toMatchObject({ status: 422, location: null, etag: null, isProvisional: false });
-    expect(JSON.parse((await find(claim)).body)).toMatchObject({ code: 'kettle_empty', requestId: 'request-1' });
+    expect(await find(claim)).toMatchObject({
+      status: 422,
+      location: null,
+      etag: null,
+      isProvisional: false,
+    });
+    expect(JSON.parse((await find(claim)).body)).toMatchObject({
+      code: 'kettle_empty',
+      requestId: 'request-1',
+    });
   });
 
   it('is replaced among others; a final one and a forgotten one stay as they are', async () => {

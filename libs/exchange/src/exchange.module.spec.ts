@@ -1,0 +1,71 @@
+import { Injectable, Module } from '@nestjs/common';
+import { CqrsModule } from '@nestjs/cqrs';
+import { Test } from '@nestjs/testing';
+
+import { loadConfig, PlatformModule } from '@daybook/platform';
+
+import { TEST_SECRET } from '../../../test/support/app.js';
+import { createTestDatabase, type TestDatabase } from '../../../test/support/database.js';
+import { EXCHANGE_GATEWAY, type ExchangeGateway } from './exchange-gateway.js';
+import { ExchangeModule } from './exchange.module.js';
+import { NoVenue } from './gateways/no-venue.js';
+import { RestGateway } from './gateways/rest-gateway.js';
+
+@Injectable()
+class Floor {
+  isOpen = true;
+}
+
+@Module({ providers: [Floor], exports: [Floor] })
+class FloorModule {}
+
+@Injectable()
+class FloorGateway extends NoVenue {
+  constructor(readonly floor: Floor) {
+    super();
+  }
+
+  async close(): Promise<void> {
+    this.floor.isOpen = false;
+  }
+}
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+afterAll(() => database.drop());
+
+async function open(
+  module: NonNullable<Parameters<typeof Test.createTestingModule>[0]['imports']>[number],
+  environment: NodeJS.ProcessEnv = {},
+) {
+  const config = {
+    ...loadConfig({ DAYBOOK_ROLES: 'api', AUTH_JWT_SECRET: TEST_SECRET, ...environment }),
+    databaseUrl: database.url,
+  };
+  const imports = [PlatformModule.forRoot(config), CqrsModule.forRoot(), module];
+  return (await Test.createTestingModule({ imports }).compile()).init();
+}
+
+it('there is no venue unless one is configured', async () => {
+  const app = await open(ExchangeModule);
+  const gateway = app.get<ExchangeGateway>(EXCHANGE_GATEWAY, { strict: false });
+  expect(gateway.venue).toBe('NONE');
+  await app.close();
+});
+
+it('the configured venue is spoken to by REST', async () => {
+  const app = await open(ExchangeModule, { EXCHANGE_URL: 'http://127.0.0.1:1' });
+  expect(app.get(EXCHANGE_GATEWAY, { strict: false })).toBeInstanceOf(RestGateway);
+  await app.close();
+});
+
+it('a gateway of a team takes its place, with what it needs, and is closed at the end', async () => {
+  const app = await open(ExchangeModule.withGateway(FloorGateway, [FloorModule]));
+  const gateway = app.get<FloorGateway>(EXCHANGE_GATEWAY, { strict: false });
+  expect(gateway).toBeInstanceOf(FloorGateway);
+  expect(gateway.floor.isOpen).toBe(true);
+  await app.close();
+  expect(gateway.floor.isOpen).toBe(false);
+});
