@@ -69,6 +69,15 @@ describe('the size of batches', () => {
     expect(size.limit).toBe(2_000);
   });
 
+  it('shrinks when a transaction comes to nothing', () => {
+    const size = new BatchSize();
+    for (let batch = 0; batch < 10; batch += 1) size.succeeded(size.limit, 1);
+    for (const expected of [2_000, 1_000, 500, 500]) {
+      size.gaveUp();
+      expect(size.limit).toBe(expected);
+    }
+  });
+
   it('comes down to a single report when one is poisonous, and recovers', () => {
     const size = new BatchSize();
     expect(size.most).toBe(Infinity);
