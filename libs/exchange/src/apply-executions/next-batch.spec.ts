@@ -66,7 +66,7 @@ describe('the size of batches', () => {
     size.succeeded(4_000, 400);
     expect(size.limit).toBe(4_000);
     size.succeeded(4_000, 5_000);
-    expect(size.limit).toBe(4_000);
+    expect(size.limit).toBe(2_000);
   });
 
   it('comes down to a single report when one is poisonous, and recovers', () => {
