@@ -150,8 +150,9 @@ describe.each(['sequence', 'gapless'] as const)(
       for (const [day, placed] of byDay) {
         const counts = countsOn(day, placed);
         expect(new Set(counts).size).toBe(counts.length);
-        expect(counts[0]).toBe(1);
-        if (strategy === 'gapless') expect(counts).toEqual(oneTo(counts.length));
+        // A batch that lost a race and ran again has left a gap, perhaps at the very beginning.
+        if (strategy === 'sequence') expect(counts[0]).toBeLessThan(100);
+        else expect(counts).toEqual(oneTo(counts.length));
       }
     });
   },

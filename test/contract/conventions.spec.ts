@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { DiscoveryService } from '@nestjs/core';
 import { Command, Query } from '@nestjs/cqrs';
 
+import { exchangeOrderStatusMachine } from '@daybook/exchange';
 import { reservationStatusMachine } from '@daybook/inventory';
 import { orderStatusMachine } from '@daybook/orders';
-import { projectRoot } from '@daybook/platform';
+import { projectRoot, type StateMachine } from '@daybook/platform';
 
 import { startTestApp, type TestApp } from '../support/app.js';
 import { operationsOf, resolve, servedDocument } from './api-document.js';
@@ -148,9 +149,10 @@ describe('migrations', () => {
   });
 });
 
-describe.each([
+describe.each<[file: string, machine: StateMachine<string>]>([
   ['docs/order-status.md', orderStatusMachine],
   ['docs/reservation-status.md', reservationStatusMachine],
+  ['docs/exchange-order-status.md', exchangeOrderStatusMachine],
 ])('%s', (file, machine) => {
   const path = join(projectRoot(), file);
 

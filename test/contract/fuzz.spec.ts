@@ -5,6 +5,7 @@ import { CLAIMING_STATUSES } from '@daybook/orders';
 import { mediaTypeOf } from '../support/answer-body.js';
 import { startTestApp, type TestApp, type TestResponse } from '../support/app.js';
 import { parseCsv } from '../support/csv.js';
+import { type OwnVenue, startVenue } from '../support/exchange-simulator.js';
 import { type Operation, operationsOf, servedDocument } from './api-document.js';
 import { type WireRequest, WireClient } from './http-client.js';
 import { Random } from './random.js';
@@ -22,6 +23,7 @@ const CONNECTIONS = 6;
 // Business time runs ahead, so that what was reserved for long falls due too.
 const REQUESTS_PER_MINUTE = 100;
 
+let venue: OwnVenue;
 let daybook: TestApp;
 let document: OpenAPIObject;
 let client: WireClient;
@@ -31,6 +33,7 @@ const known: Known = {
   warehouse: ['main'],
   order: [],
   reservation: [],
+  exchange: [],
   name: ['purge-idempotency-keys', 'purge-job-runs', 'make-report'],
   queue: ['orders', 'orders', 'orders', 'orders-dead'],
   cursor: [],
@@ -74,7 +77,9 @@ async function fillBooks(): Promise<void> {
 
 beforeAll(async () => {
   // Half of the runs have nobody who writes an expiry down: then overdue reservations stay about.
-  daybook = await startTestApp(new Random(SEED).chance(0.5) ? { DAYBOOK_ROLES: 'api' } : {});
+  venue = await startVenue();
+  const roles = new Random(SEED).chance(0.5) ? { DAYBOOK_ROLES: 'api' } : {};
+  daybook = await startTestApp({ ...roles, EXCHANGE_URL: venue.url });
   document = await servedDocument(daybook);
   client = new WireClient(daybook.origin, CONNECTIONS);
   await fillBooks();
@@ -82,6 +87,7 @@ beforeAll(async () => {
 afterAll(async () => {
   client.close();
   await daybook.stop();
+  await venue.stop();
 });
 
 // Answers that come from before or beside the routes, which the document does not repeat for each of them.
@@ -120,6 +126,7 @@ function learn(known: Known, { status, body }: TestResponse): void {
     const { id, sku, code, cursor } = row.order ?? row;
     if (cursor !== undefined) keep(known.cursor, cursor);
     if (/^\d{8}-\d+$/.test(id ?? '')) keep(known.order, id);
+    if (/^X\d{8}-\d+$/.test(id ?? '')) keepNewest(known.exchange, id);
     if (/^[0-9a-f]{8}-[0-9a-f-]{27}$/.test(id ?? '')) keepNewest(known.reservation, id);
     if (sku !== undefined) keep(known.sku, sku);
     if (code !== undefined) keep(known.warehouse, code);
@@ -159,7 +166,9 @@ describe('thousands of requests made from the OpenAPI document', () => {
       // What changes orders and reservations comes oftener: an order must be met several times to be shipped. So does
       // what only admins may, of whom there are few.
       const operations = operationsOf(document).flatMap((operation) =>
-        /^((POST|PATCH) \/api\/v1\/(orders|reservations)|\w+ \/api\/v1\/admin\/)/.test(operation.route)
+        /^((POST|PATCH|DELETE) \/api\/v1\/(orders|reservations|exchange)|\w+ \/api\/v1\/admin\/)/.test(
+          operation.route,
+        )
           ? [operation, operation, operation]
           : [operation],
       );

@@ -10,6 +10,7 @@ import { projectRoot } from '@daybook/platform';
 import { parse } from 'yaml';
 
 import { request, startTestApp, type TestApp, TEST_SECRET, withTestApp } from '../support/app.js';
+import { type OwnVenue, startVenue } from '../support/exchange-simulator.js';
 import { storyOf, placeOrder } from '../support/order-desk.js';
 import { type MetricFamily, readPrometheusText, seriesIn } from '../support/prometheus-text.js';
 import { readPromql } from '../support/promql.js';
@@ -74,16 +75,20 @@ const shown = dashboard.panels.flatMap(({ title, targets }) =>
   (targets ?? []).map(({ expr }) => [title, filledIn(expr)] as const),
 );
 
+let venue: OwnVenue;
 let daybook: TestApp;
 let families: MetricFamily[];
 
 const LAST_TO_COME = [
   'daybook_attempt_duration_seconds_count{',
+  'daybook_exchange_request_duration_seconds_count{request="place"',
   'nodejs_gc_duration_seconds_count{kind="major"',
   'daybook_http_request_duration_seconds_count{method="POST",route="/api/v1/orders"',
   'daybook_http_request_duration_seconds_count{method="GET",route="/api/v1/orders/:id"',
   'daybook_http_request_duration_seconds_count{method="GET",route="/health/ready"',
 ];
+
+const EXCHANGE_ORDER = { instrument: 'US0378331005', side: 'buy', type: 'market', quantity: 100 };
 
 /** A little of everything, so that there are series of everything. */
 async function keepBusy(): Promise<void> {
@@ -93,6 +98,7 @@ async function keepBusy(): Promise<void> {
   const id = await placeOrder(daybook, sku, { priority: 'high', processingTimeMs: 1 });
   await waitFor('the order to be worked off', async () => (await storyOf(daybook, id)).includes('confirmed'));
   await daybook.api('GET', `/orders/${id}`);
+  await daybook.api('POST', '/exchange/orders', { body: EXCHANGE_ORDER });
   await request(daybook.origin, 'GET', '/health/ready');
   await runNamedJob(daybook, 'reconcile-stock');
   // The collector is timed when it has something to do, and a test is short.
@@ -103,7 +109,12 @@ async function keepBusy(): Promise<void> {
 const readFamilies = async () => readPrometheusText((await request(daybook.origin, 'GET', '/metrics')).text);
 
 beforeAll(async () => {
-  daybook = await startTestApp({ DAYBOOK_ROLES: 'api,worker,scheduler', LOG_LEVEL: 'fatal' });
+  venue = await startVenue();
+  daybook = await startTestApp({
+    DAYBOOK_ROLES: 'api,worker,scheduler,receiver,consumer',
+    EXCHANGE_URL: venue.url,
+    LOG_LEVEL: 'fatal',
+  });
   await keepBusy();
   // Some is counted a moment after the answer.
   families = await waitFor('metrics of everything', async () => {
@@ -112,7 +123,10 @@ beforeAll(async () => {
     return LAST_TO_COME.every((start) => series.some((one) => one.startsWith(start))) && found;
   });
 });
-afterAll(() => daybook.stop());
+afterAll(async () => {
+  await daybook.stop();
+  await venue.stop();
+});
 
 describe('the dashboard', () => {
   it('asks only for what Daybook tells, and as it is meant', () => {

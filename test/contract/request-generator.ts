@@ -13,6 +13,8 @@ export interface Known {
   readonly order: string[];
   /** Newest first: they do not last. */
   readonly reservation: string[];
+  /** Newest first: they are soon cancelled. */
+  readonly exchange: string[];
   /** Of jobs. */
   readonly name: string[];
   readonly queue: string[];
@@ -66,7 +68,8 @@ const ODD_TEXTS = [
   '%00',
   'x'.repeat(5_000),
 ];
-const ENTITY_TYPES = ['order', 'reservation', 'product'];
+const ENTITY_TYPES = ['order', 'reservation', 'product', 'exchange_order'];
+const INSTRUMENTS = ['US0378331005', 'DE0007164600', 'GB0002634946'];
 const ACTORS = ['alice', 'bob', 'operator-1', 'daybook'];
 const HEADER_SAFE = [...'abc019-_ "\\é'];
 
@@ -109,7 +112,11 @@ export class RequestGenerator {
   }
 
   /** What a parameter of a path names. */
-  private thingOf(path: string, name: string): 'reservation' | 'order' | 'queue' | 'name' | 'sku' {
+  private thingOf(
+    path: string,
+    name: string,
+  ): 'reservation' | 'order' | 'exchange' | 'queue' | 'name' | 'sku' {
+    if (name === 'id' && path.includes('/exchange/')) return 'exchange';
     if (name === 'id') return path.includes('/reservations/') ? 'reservation' : 'order';
     return path.includes('/queues/') ? 'queue' : (name as 'name' | 'sku');
   }
@@ -215,7 +222,14 @@ export class RequestGenerator {
       if (name === 'lines' && hasReservation) return this.random.chance(0.05);
       return name === 'lines' || schema.required?.includes(name) || this.random.chance(0.3);
     });
-    return Object.fromEntries(members.map(([name, child]) => [name, this.valid(child, name)]));
+    const object = Object.fromEntries(members.map(([name, child]) => [name, this.valid(child, name)]));
+    return 'instrument' in object && this.random.chance(0.9) ? this.priced(object) : object;
+  }
+
+  /** An exchange order has a limit price or none by its type, though no schema says so. */
+  private priced(order: Record<string, Json>): Json {
+    const { limitPriceCents = this.random.whole(1, 40_000), ...others } = order;
+    return others['type'] === 'limit' ? { ...others, limitPriceCents } : others;
   }
 
   private validNumber({ minimum = -1000, maximum = 1000 }: Schema): number {
@@ -246,7 +260,15 @@ export class RequestGenerator {
   private thingsOf(name: string): readonly string[] {
     const { sku, warehouse, order: orderIds } = this.known;
     return (
-      { sku, warehouse, orderIds, entityId: orderIds, entityType: ENTITY_TYPES, actor: ACTORS }[name] ?? []
+      {
+        sku,
+        warehouse,
+        orderIds,
+        entityId: orderIds,
+        entityType: ENTITY_TYPES,
+        actor: ACTORS,
+        instrument: INSTRUMENTS,
+      }[name] ?? []
     );
   }
 

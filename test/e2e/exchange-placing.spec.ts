@@ -220,7 +220,7 @@ describe('a request with an idempotency key', () => {
     expect(answers.map(isReplay)).toEqual([false, ...others.map(() => true)]);
     expect(answers[0]?.status).toBe(201);
     expect(venue.count('place')).toBe(1);
-    expect(bytesOf(await place(LIMIT, key))).toEqual(bytesOf(answers[0] as TestResponse));
+    expect(bytesOf(await place(LIMIT, key))).toEqual(bytesOf(await first));
   });
 
   it.each([
@@ -237,6 +237,24 @@ describe('a request with an idempotency key', () => {
     expect(bytesOf(second)).toEqual(bytesOf(first));
     expect([first, second].map(isReplay)).toEqual([false, true]);
     expect(venue.count('place')).toBe(1);
+  });
+
+  it('is answered 202 for good when a repetition has given it up: the first one is told so too', async () => {
+    const latch = new Latch();
+    venue.onPlace = async () => {
+      await latch.wait();
+      return { kind: 'accepted' };
+    };
+    const key = aName();
+    const placing = place(LIMIT, key);
+    await latch.whenReached;
+    // As a repetition in another process does when its patience is at an end.
+    await daybook.database.query('UPDATE idempotency_keys SET provisional = false WHERE key = $1', [key]);
+    latch.open();
+    const first = await placing;
+    expect(first.status).toBe(202);
+    expect(await readOrder(first.body.id)).toMatchObject({ status: 'created' });
+    expect(bytesOf(await place(LIMIT, key))).toEqual(bytesOf(first));
   });
 
   it('is refused for another order', async () => {

@@ -75,7 +75,7 @@ export function useBooks(): Books {
 /** One test per damage, and one that no check was forgotten. */
 export function describeChecks(
   subject: string,
-  { damaged }: Books,
+  { damaged }: Pick<Books, 'damaged'>,
   checks: readonly Check[],
   damages: readonly Damage[],
 ): void {

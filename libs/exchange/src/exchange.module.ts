@@ -27,6 +27,8 @@ import { PlaceExchangeOrderHandler } from './place-exchange-order/place-exchange
 import { ExecutionReceiver } from './receive-executions/execution-receiver.js';
 import { RecoverExchangeOrders } from './recover-exchange-orders/recover-exchange-orders.job.js';
 import { SettleExchangeOrders } from './settle-exchange-orders.js';
+import { StreamGauges } from './stream-gauges.js';
+import { StreamMetrics } from './stream-metrics.js';
 import { UnsettledGauges } from './unsettled-gauges.js';
 import { Venue } from './venue.js';
 import { VenueMetrics } from './venue-metrics.js';
@@ -49,6 +51,8 @@ import { VenueMetrics } from './venue-metrics.js';
     UnsettledGauges,
     { provide: EXECUTION_BUS, useFactory: configuredBus, inject: [CONFIG, DataSource, EXCHANGE_GATEWAY] },
     ExecutionOffsets,
+    StreamMetrics,
+    StreamGauges,
     ExecutionReceiver,
     ExecutionRows,
     ApplyToOrders,

@@ -16,16 +16,10 @@ export function locationOf({ id }: ExchangeOrder): string {
  */
 export function placementAnswer(order: ExchangeOrder, { requestId }: RequestContext): Answer {
   const request = { url: EXCHANGE_ORDERS_PATH, id: requestId };
-  switch (order.status) {
-    case 'rejected':
-      return Answer.refused(new OrderRejected(order), request);
-    case 'failed':
-      return Answer.refused(new VenueUnavailable(order), request);
-    case 'pending':
-      return accepted(order);
-    default:
-      return Answer.created(toExchangeOrderResponse(order), locationOf(order), order.version);
-  }
+  if (order.status === 'rejected') return Answer.refused(new OrderRejected(order), request);
+  if (order.status === 'failed') return Answer.refused(new VenueUnavailable(order), request);
+  if (order.status === 'pending') return accepted(order);
+  return Answer.created(toExchangeOrderResponse(order), locationOf(order), order.version);
 }
 
 /** The answer in case that no other can be given any more. */

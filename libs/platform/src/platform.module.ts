@@ -37,6 +37,18 @@ import { PartitionRetention } from './partitions/partition-retention.js';
 import { PartitionStore } from './partitions/partition-store.js';
 import { WritePath } from './write-path/write-path.js';
 
+const JOBS = [
+  DeclaredJobs,
+  JobStore,
+  JobScheduler,
+  ListJobRunsHandler,
+  ListJobsHandler,
+  RunJobHandler,
+  IdempotencyKeyPurge,
+  JobRunPurge,
+  JobGauges,
+];
+
 /** What every module stands on. Global: a module of Daybook needs no import to use it. */
 @Global()
 @Module({})
@@ -73,16 +85,8 @@ export class PlatformModule {
         IdempotencyStore,
         ProvisionalAnswers,
         WritePath,
-        DeclaredJobs,
-        JobStore,
-        JobScheduler,
-        ListJobRunsHandler,
-        ListJobsHandler,
-        RunJobHandler,
-        IdempotencyKeyPurge,
-        JobRunPurge,
+        ...JOBS,
         Leases,
-        JobGauges,
         PartitionStore,
         PartitionPreparation,
         PartitionRetention,

@@ -41,12 +41,13 @@ export function monthOf(id: string): string {
 /**
  * SQL that is true for a month whose orders were detached: rows that refer to them may be left, and are in order. A
  * month that is attached was detached never, or came back.
+ * @param table where the orders are
  */
-export function isDetached(month: string): string {
+export function isDetached(month: string, table: 'orders' | 'exchange_orders' = 'orders'): string {
   return `(${month} ~ '^\\d{6}$' AND ${month} <= (SELECT value FROM settings WHERE name = '${DETACHED_UNTIL}')
     AND ${month} <> ALL (ARRAY(
       SELECT right(relname, 6) FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
-      WHERE inhparent = 'orders'::regclass AND NOT inhdetachpending))) IS TRUE`;
+      WHERE inhparent = '${table}'::regclass AND NOT inhdetachpending))) IS TRUE`;
 }
 
 /** SQL for the public form of a stored order number, as the journal and the answers have it: 20261120-00001. */

@@ -1,4 +1,5 @@
 import type { Check } from './check.js';
+import { EXCHANGE_CHECKS } from './exchange-checks.js';
 import { JOURNAL_CHECKS } from './journal-checks.js';
 import { IDEMPOTENCY_CHECKS, ORDER_CHECKS } from './order-checks.js';
 import { QUEUE_CHECKS } from './queue-checks.js';
@@ -7,13 +8,14 @@ import { STOCK_CHECKS } from './stock-checks.js';
 
 /**
  * Everything that must hold in a database of Daybook at any moment: numbers that are never given twice,
- * orders that add up, stock that is never oversold, reservations that hold what they promise, work that somebody will come to, a journal that tells all of it, retries that make no second order.
+ * orders that add up, stock that is never oversold, reservations that hold what they promise, work that somebody will come to, exchange orders that are filled as reported, a journal that tells all of it, retries that make no second order.
  */
 export const CHECKS: readonly Check[] = [
   ...ORDER_CHECKS,
   ...STOCK_CHECKS,
   ...RESERVATION_CHECKS,
   ...QUEUE_CHECKS,
+  ...EXCHANGE_CHECKS,
   ...JOURNAL_CHECKS,
   ...IDEMPOTENCY_CHECKS,
 ];
@@ -30,6 +32,9 @@ export const EXAMINED_TABLES: readonly string[] = [
   'order_lines',
   'order_allocations',
   'client_order_ids',
+  'exchange_orders',
+  'executions',
+  'exchange_client_order_ids',
   'order_counts',
   'order_tallies',
   'pgboss.job',

@@ -1,12 +1,16 @@
+import { exchangeOrderStatusMachine } from '@daybook/exchange';
 import { reservationStatusMachine } from '@daybook/inventory';
 import { orderStatusMachine } from '@daybook/orders';
 import type { StateMachine } from '@daybook/platform';
 
 import { type Check, isDetached, shown } from './check.js';
+import { shownExchange } from './exchange-checks.js';
 
 /** What has a life of statuses and a version for each change of it, by its name in the journal. */
 const ENTITIES = `
   SELECT 'order' AS entity_type, ${shown('id')} AS entity_id, status, version FROM orders
+  UNION ALL
+  SELECT 'exchange_order', ${shownExchange('id')}, status, version FROM exchange_orders
   UNION ALL
   SELECT 'reservation', id::text, status, version FROM reservations`;
 
@@ -15,23 +19,32 @@ const ENTRIES = `
   SELECT position, entity_type, entity_id, version, type,
     CASE type WHEN 'reservation.extended' THEN 'active' ELSE data -> 'before' ->> 'status' END AS before,
     CASE type WHEN 'reservation.extended' THEN 'active' ELSE data -> 'after' ->> 'status' END AS after
-  FROM journal WHERE entity_type IN ('order', 'reservation')`;
+  FROM journal WHERE entity_type IN ('order', 'reservation', 'exchange_order')`;
 
-/** SQL for the month, YYYYMM, in which a life began: an order's id begins with it, a reservation's with its time. */
+/** SQL for the month, YYYYMM, in which a life began: it stands in an order's id, a reservation's begins with its time. */
 const BEGAN = `
-  CASE entity_type WHEN 'order' THEN left(entity_id, 6)
+  CASE entity_type WHEN 'order' THEN left(entity_id, 6) WHEN 'exchange_order' THEN substr(entity_id, 2, 6)
     ELSE to_char(to_timestamp(('x' || lpad(replace(left(entity_id, 13), '-', ''), 16, '0'))::bit(64)::bigint / 1000.0)
       AT TIME ZONE 'UTC', 'YYYYMM') END`;
+
+/** SQL that is true for a life whose beginning was detached. */
+const IS_DETACHED = `
+  CASE entity_type WHEN 'exchange_order' THEN ${isDetached(BEGAN, 'exchange_orders')} ELSE ${isDetached(BEGAN)} END`;
 
 /** `order.placed pending`: how a life begins, and `order pending > cancelled`: how it may go on. */
 const BEGINNINGS = [
   `order.placed ${orderStatusMachine.initial}`,
   `reservation.created ${reservationStatusMachine.initial}`,
+  `exchange_order.placed ${exchangeOrderStatusMachine.initial}`,
 ];
 const EDGES = [
   ...edgesOf('order', orderStatusMachine),
   ...edgesOf('reservation', reservationStatusMachine),
   'reservation active > active',
+  ...edgesOf('exchange_order', exchangeOrderStatusMachine),
+  // One more fill.
+  'exchange_order partially_filled > partially_filled',
+  'exchange_order cancel_pending > cancel_pending',
 ];
 
 const ENDS_OF_RESERVATIONS = reservationStatusMachine.states.filter(
@@ -41,7 +54,7 @@ const ENDS_OF_RESERVATIONS = reservationStatusMachine.states.filter(
 export const JOURNAL_CHECKS: readonly Check[] = [
   {
     name: 'journal/versions',
-    holds: 'Every version of every order and reservation has exactly one row.',
+    holds: 'Every version of every order, exchange order and reservation has exactly one row.',
     remedy:
       'A change was made without its row, or a row without its change: compare with a backup. The journal is never rewritten.',
     sql: `
@@ -53,7 +66,7 @@ export const JOURNAL_CHECKS: readonly Check[] = [
         version, coalesce(rows, 0), coalesce(versions, 0), coalesce(first, 0), coalesce(last, 0)) AS discrepancy
       FROM (${ENTITIES}) AS entity LEFT JOIN entries USING (entity_type, entity_id)
       WHERE (rows, versions, first, last) IS DISTINCT FROM (version, version, 1, version)
-        AND NOT ${isDetached(BEGAN)}`,
+        AND NOT ${IS_DETACHED}`,
   },
   {
     name: 'journal/last-status',
@@ -67,7 +80,7 @@ export const JOURNAL_CHECKS: readonly Check[] = [
         SELECT DISTINCT ON (entity_type, entity_id) entity_type, entity_id, after
         FROM (${ENTRIES}) AS entry ORDER BY entity_type, entity_id, version DESC) AS last
         USING (entity_type, entity_id)
-      WHERE after IS DISTINCT FROM status AND NOT (after IS NULL AND ${isDetached(BEGAN)})`,
+      WHERE after IS DISTINCT FROM status AND NOT (after IS NULL AND ${IS_DETACHED})`,
   },
   {
     name: 'journal/edges',
@@ -79,7 +92,7 @@ export const JOURNAL_CHECKS: readonly Check[] = [
       WITH steps AS (
         SELECT *, lag(after) OVER life AS previous,
           -- What was before it was detached, as the order was.
-          version > 1 AND lag(version) OVER life IS NULL AND ${isDetached(BEGAN)} AS is_torn_off
+          version > 1 AND lag(version) OVER life IS NULL AND ${IS_DETACHED} AS is_torn_off
         FROM (${ENTRIES}) AS entry
         WINDOW life AS (PARTITION BY entity_type, entity_id ORDER BY version))
       SELECT CASE
@@ -114,7 +127,7 @@ export const JOURNAL_CHECKS: readonly Check[] = [
       FROM entries entry LEFT JOIN (${ENTITIES}) AS entity USING (entity_type, entity_id)
       WHERE (entry.version BETWEEN 1 AND entity.version) IS NOT TRUE
         AND NOT (entity.version IS NULL AND entity_type = 'reservation' AND last = ANY($1::text[]))
-        AND NOT (entity.version IS NULL AND ${isDetached(BEGAN)})`,
+        AND NOT (entity.version IS NULL AND ${IS_DETACHED})`,
     values: () => [ENDS_OF_RESERVATIONS],
   },
 ];

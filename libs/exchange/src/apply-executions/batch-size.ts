@@ -1,5 +1,5 @@
 const LEAST = 500;
-const MOST = 8_000;
+const MOST = 4_000;
 /** Nobody who wants to change an order waits much longer for one of these transactions. */
 const GOOD_MS = 250;
 const LONG_MS = 600;
@@ -24,6 +24,11 @@ export class BatchSize {
     if (this.suspects !== undefined) this.suspects = this.suspects >= LEAST ? undefined : this.suspects * 2;
     else if (ms > LONG_MS) this.wanted = Math.max(LEAST, this.wanted / 2);
     else if (count >= this.wanted && ms < GOOD_MS) this.wanted = Math.min(MOST, this.wanted * 2);
+  }
+
+  /** A transaction came to nothing; perhaps it took too long, or waited for too many. */
+  gaveUp(): void {
+    this.wanted = Math.max(LEAST, this.wanted / 2);
   }
 
   /** One of these cannot be applied. */

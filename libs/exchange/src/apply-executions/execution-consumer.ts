@@ -8,7 +8,6 @@ import {
   Injectable,
   Logger,
   type OnApplicationBootstrap,
-  Optional,
 } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 
@@ -17,7 +16,9 @@ import { CONFIG, type DaybookConfig, Leases, SharedLeases } from '@daybook/platf
 import { EXCHANGE_GATEWAY, type ExchangeGateway } from '../exchange-gateway.js';
 import { EXECUTION_BUS, type ExecutionBus, PARTITIONS } from '../execution-bus.js';
 import { ExecutionOffsets } from '../execution-offsets.js';
+import { NoVenue } from '../gateways/no-venue.js';
 import { StateLog } from '../state-log.js';
+import { StreamMetrics } from '../stream-metrics.js';
 import { ApplyStretches } from './apply-stretches.js';
 import { ParkedReports } from './parked-reports.js';
 import { type PartCompany, PartWorker } from './part-worker.js';
@@ -25,7 +26,7 @@ import { Turns } from './turns.js';
 
 const BEAT_MS = 1_000;
 /** Transactions at a time: while the database works at some, this process prepares the next. */
-const AT_A_TIME = 3;
+const AT_A_TIME = 2;
 const FAREWELL_MS = 10_000;
 
 /**
@@ -56,14 +57,15 @@ export class ExecutionConsumer implements OnApplicationBootstrap, BeforeApplicat
     private readonly offsets: ExecutionOffsets,
     private readonly applying: ApplyStretches,
     private readonly parked: ParkedReports,
-    @Optional() @Inject(EXCHANGE_GATEWAY) private readonly gateway?: ExchangeGateway,
+    private readonly metrics: StreamMetrics,
+    @Inject(EXCHANGE_GATEWAY) private readonly gateway: ExchangeGateway,
   ) {
     const holder = `${hostname()}/${process.pid}/${randomUUID().slice(0, 8)}`;
-    this.shared = new SharedLeases(leases, database, `executions/${gateway?.venue}`, PARTITIONS, holder);
+    this.shared = new SharedLeases(leases, database, `executions/${gateway.venue}`, PARTITIONS, holder);
   }
 
   onApplicationBootstrap(): void {
-    if (!this.config.roles.includes('consumer') || !this.gateway) return;
+    if (!this.config.roles.includes('consumer') || this.gateway instanceof NoVenue) return;
     this.beating = this.keepBeating(this.companyFor(this.gateway.venue));
   }
 
@@ -149,12 +151,13 @@ export class ExecutionConsumer implements OnApplicationBootstrap, BeforeApplicat
   }
 
   private companyFor(venue: string): PartCompany {
-    const { bus, offsets, applying, turns, stopping } = this;
+    const { bus, offsets, applying, metrics, turns, stopping } = this;
     return {
       venue,
       bus,
       offsets,
       applying,
+      metrics,
       inTurn: (work) => turns.run(work),
       // All parts wait together: an idle process asks once, not once for each.
       arrival: () => {

@@ -5,6 +5,7 @@ import { type HeldLease, Leases, prepared, together, WritePath } from '@daybook/
 
 import type { ExecutionReport } from '../execution-report.js';
 import { StateLog } from '../state-log.js';
+import { StreamMetrics } from '../stream-metrics.js';
 import { type AppliedCounts, ApplyToOrders } from './apply-to-orders.js';
 import { ExecutionRows } from './execution-rows.js';
 
@@ -46,6 +47,7 @@ export class ParkedReports {
     private readonly toOrders: ApplyToOrders,
     private readonly rows: ExecutionRows,
     private readonly leases: Leases,
+    private readonly metrics: StreamMetrics,
   ) {}
 
   /** Never rejects. @param lease the right to do it */
@@ -64,18 +66,19 @@ export class ParkedReports {
     const rows = (await this.database.query(FIND_KNOWN, [venue])) as { orderId: string }[];
     const orderIds = rows.map(({ orderId }) => orderId);
     if (orderIds.length === 0) return 0;
-    await this.writePath.change(async (manager) => {
+    const counts = await this.writePath.change(async (manager) => {
       const applied = await this.toOrders.applyParked(venue, orderIds, 'executions/parked', manager);
       const underWay = together(applied.underWay, count(venue, applied.counts, manager));
       const finish = () => this.leases.hold(lease, manager);
-      return { result: undefined, events: applied.events, underWay, finish };
+      return { result: applied.counts, events: applied.events, underWay, finish };
     });
+    this.metrics.applied(counts);
     return orderIds.length;
   }
 
   /** @returns how many */
-  private quarantineOld(venue: string, lease: HeldLease): Promise<number> {
-    return this.writePath.change(async (manager) => {
+  private async quarantineOld(venue: string, lease: HeldLease): Promise<number> {
+    const counts = await this.writePath.change(async (manager) => {
       const old = await prepared<{ report: ExecutionReport }>(manager, 'parked/take-old', TAKE_OLD, [venue]);
       const refused = old.map(({ report }) => ({ report, reason: 'no such order, for a day' }));
       const counts = { recorded: 0, duplicates: 0, parked: 0, quarantined: refused.length };
@@ -84,12 +87,14 @@ export class ParkedReports {
         refused.length > 0 ? count(venue, counts, manager) : Promise.resolve(),
       );
       return {
-        result: refused.length,
+        result: counts,
         events: [],
         underWay,
         finish: () => this.leases.hold(lease, manager),
       };
     });
+    this.metrics.applied(counts);
+    return counts.quarantined;
   }
 }
 

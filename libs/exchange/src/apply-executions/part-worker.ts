@@ -16,6 +16,7 @@ import { Backoff } from '../backoff.js';
 import type { ExecutionBus } from '../execution-bus.js';
 import type { ExecutionOffsets } from '../execution-offsets.js';
 import { StateLog } from '../state-log.js';
+import type { StreamMetrics } from '../stream-metrics.js';
 import { type ApplyStretches, OffsetMoved, type PartBatch } from './apply-stretches.js';
 import { BatchSize } from './batch-size.js';
 import { nextBatch } from './next-batch.js';
@@ -28,6 +29,7 @@ export interface PartCompany {
   readonly bus: ExecutionBus;
   readonly offsets: ExecutionOffsets;
   readonly applying: ApplyStretches;
+  readonly metrics: StreamMetrics;
   /** Runs the work when one of few turns is free. */
   inTurn<T>(work: () => Promise<T>): Promise<T>;
   /** Resolves when something may have come. */
@@ -81,6 +83,7 @@ export class PartWorker {
         // Somebody else was faster, or this process in a transaction whose end it did not hear of.
         if (error instanceof OffsetMoved) continue;
         this.log.fail(error);
+        this.size.gaveUp();
         await this.backoff.wait(signal);
       }
     }
@@ -99,7 +102,9 @@ export class PartWorker {
     this.hasGap = false;
     const startedAt = performance.now();
     await this.apply({ venue, partition, lease: this.lease, ...next });
-    this.size.succeeded(next.reports.length, performance.now() - startedAt);
+    const tookMs = performance.now() - startedAt;
+    this.size.succeeded(next.reports.length, tookMs);
+    this.company.metrics.batchEnded(next.reports.length, tookMs / 1_000);
     this.applied = next.through;
     await bus.acknowledge(partition, next.through);
     return true;
@@ -108,7 +113,7 @@ export class PartWorker {
   /** Applies it, or finds out which of its reports is in the way. */
   private async apply(batch: PartBatch): Promise<void> {
     try {
-      await this.company.applying.apply(batch);
+      this.company.metrics.applied(await this.company.applying.apply(batch));
     } catch (error) {
       const [report] = batch.reports;
       if (report === undefined || !isPoison(error)) throw error;
@@ -119,7 +124,7 @@ export class PartWorker {
       }
       this.logger.error({ err: error, partition, execId: report.execId, message: 'A report is quarantined' });
       const reason = `could not be applied: ${error instanceof Error ? error.message : String(error)}`;
-      await this.company.applying.quarantine(batch, report, reason);
+      this.company.metrics.applied(await this.company.applying.quarantine(batch, report, reason));
     }
   }
 

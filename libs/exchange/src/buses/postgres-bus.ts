@@ -115,14 +115,15 @@ export class PostgresBus implements ExecutionBus {
 /** Resolves with the event, after the time, or when one of the signals is aborted; leaves nothing behind. */
 async function firstOf(event: Promise<void>, ms: number, ...signals: readonly AbortSignal[]): Promise<void> {
   const done = Promise.withResolvers<void>();
-  const timer = setTimeout(done.resolve, ms);
+  const wake = () => done.resolve();
+  const timer = setTimeout(wake, ms);
   for (const signal of signals) {
     if (signal.aborted) done.resolve();
-    signal.addEventListener('abort', done.resolve as () => void, { once: true });
+    signal.addEventListener('abort', wake, { once: true });
   }
   await Promise.race([event, done.promise]);
   clearTimeout(timer);
-  for (const signal of signals) signal.removeEventListener('abort', done.resolve as () => void);
+  for (const signal of signals) signal.removeEventListener('abort', wake);
 }
 
 interface StoredStretch {

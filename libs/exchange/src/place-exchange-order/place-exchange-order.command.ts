@@ -30,8 +30,8 @@ import { Venue } from '../venue.js';
 import { decideNames, NamedTwice, orderName } from './decide-names.js';
 import type { PlaceExchangeOrderRequest } from './place-exchange-order.dto.js';
 
-// Until a repetition gives the other request up: longer than that takes, the waits for its two commits included.
-const PATIENCE_MS = 10_000;
+// Behind the deadline, until a repetition gives the other request up. Both are told 202 then, should that one be late.
+const PATIENCE_MS = 2_000;
 
 /**
  * Places an order at the venue: commits it as `pending`, asks the venue, commits what it said. The answer tells how that

@@ -8,7 +8,6 @@ import {
   Injectable,
   Logger,
   type OnApplicationBootstrap,
-  Optional,
 } from '@nestjs/common';
 
 import { CONFIG, type DaybookConfig, type HeldLease, Leases } from '@daybook/platform';
@@ -17,7 +16,9 @@ import { Backoff } from '../backoff.js';
 import { EXCHANGE_GATEWAY, type ExchangeGateway } from '../exchange-gateway.js';
 import { EXECUTION_BUS, type ExecutionBus } from '../execution-bus.js';
 import { ExecutionOffsets } from '../execution-offsets.js';
+import { NoVenue } from '../gateways/no-venue.js';
 import { StateLog } from '../state-log.js';
+import { StreamMetrics } from '../stream-metrics.js';
 import { StreamRun } from './stream-run.js';
 
 const BEAT_MS = 1_000;
@@ -47,11 +48,12 @@ export class ExecutionReceiver implements OnApplicationBootstrap, BeforeApplicat
     private readonly leases: Leases,
     @Inject(EXECUTION_BUS) private readonly bus: ExecutionBus,
     private readonly offsets: ExecutionOffsets,
-    @Optional() @Inject(EXCHANGE_GATEWAY) private readonly gateway?: ExchangeGateway,
+    private readonly metrics: StreamMetrics,
+    @Inject(EXCHANGE_GATEWAY) private readonly gateway: ExchangeGateway,
   ) {}
 
   onApplicationBootstrap(): void {
-    if (!this.config.roles.includes('receiver') || !this.gateway) return;
+    if (!this.config.roles.includes('receiver') || this.gateway instanceof NoVenue) return;
     this.running = this.run(this.gateway);
   }
 
@@ -122,7 +124,7 @@ export class ExecutionReceiver implements OnApplicationBootstrap, BeforeApplicat
   private async receive(gateway: ExchangeGateway, signal: AbortSignal): Promise<void> {
     let hasProgress = false;
     try {
-      const end = await new StreamRun(gateway, this.bus, this.offsets).run(signal, () => {
+      const end = await new StreamRun(gateway, this.bus, this.offsets, this.metrics).run(signal, () => {
         hasProgress = true;
         this.log.succeed();
         this.backoff.succeed();

@@ -2,8 +2,9 @@ import type { ExchangeGateway } from '../exchange-gateway.js';
 import type { ExecutionBus } from '../execution-bus.js';
 import type { ExecutionOffsets, PartOffset } from '../execution-offsets.js';
 import type { ExecutionReport } from '../execution-report.js';
+import type { StreamMetrics } from '../stream-metrics.js';
 import { StreamOrder } from './stream-order.js';
-import { StretchCutter } from './stretch-cutter.js';
+import { StretchCutter } from '../stretch-cutter.js';
 
 /** Reports that are held back at most because something before them is missing. */
 const HELD_AT_MOST = 20_000;
@@ -50,6 +51,7 @@ export class StreamRun {
     private readonly gateway: ExchangeGateway,
     private readonly bus: ExecutionBus,
     private readonly offsets: ExecutionOffsets,
+    private readonly metrics: StreamMetrics,
   ) {}
 
   /**
@@ -61,6 +63,7 @@ export class StreamRun {
     const { venue } = this.gateway;
     const after = await this.findBeginning(venue);
     await this.offsets.noteConnection(venue, after);
+    this.metrics.connected();
     this.order = new StreamOrder(after, HELD_AT_MOST);
     this.cutter = new StretchCutter(after);
     this.published = this.noted = after;
@@ -113,7 +116,9 @@ export class StreamRun {
       await this.sleep(LOOK_MS, 1);
       const count = this.waiting.length;
       if (count > 0) {
-        await this.bus.publish(this.cutter.cut(this.take()));
+        const reports = this.take();
+        await this.bus.publish(this.cutter.cut(reports));
+        this.metrics.received(reports.length);
         this.published = this.order.through - this.waiting.length;
         progress();
         if (count >= MANY) await this.sleep(GATHER_MS, PUBLISHED_AT_ONCE);

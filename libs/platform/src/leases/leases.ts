@@ -27,8 +27,10 @@ const CLAIM = `
   UPDATE leases SET fence = leases.fence + 1, holder = $2, lease_until = business_now() + make_interval(secs => $3::int)
   FROM free WHERE leases.name = free.name RETURNING leases.fence`;
 
+// ON CONFLICT alone would wait for a holder that is just renewing it.
 const CLAIM_FIRST = `
-  INSERT INTO leases (name, holder, lease_until) VALUES ($1, $2, business_now() + make_interval(secs => $3::int))
+  INSERT INTO leases (name, holder, lease_until)
+  SELECT $1, $2, business_now() + make_interval(secs => $3::int) WHERE NOT EXISTS (SELECT FROM leases WHERE name = $1)
   ON CONFLICT (name) DO NOTHING RETURNING fence`;
 
 const HOLD = `
@@ -57,9 +59,11 @@ export class Leases {
   /** Undefined when somebody else holds it. @param holder for whoever looks into the table: which process that is */
   async claim(name: string, holder: string, leaseSeconds: number): Promise<HeldLease | undefined> {
     const values = [name, holder, leaseSeconds];
-    const first = (await this.database.query(CLAIM_FIRST, values)) as { fence: string }[];
-    const [again] = first.length > 0 ? [first] : ((await this.database.query(CLAIM, values)) as [unknown[]]);
-    const [row] = again as { fence: string }[];
+    const [claimed] = (await this.database.query(CLAIM, values)) as [{ fence: string }[]];
+    const [row] =
+      claimed.length > 0
+        ? claimed
+        : ((await this.database.query(CLAIM_FIRST, values)) as { fence: string }[]);
     return row && { name, fence: row.fence, leaseSeconds };
   }
 

@@ -34,6 +34,12 @@ const make = async (month: string) =>
     ({ name }) => name,
   );
 
+/** Those of this test among them. */
+const splitTables = async () =>
+  (
+    await database.query<{ name: string }>(`SELECT name FROM partitioned_tables ORDER BY name COLLATE "C"`)
+  ).map(({ name }) => name);
+
 const one = async <T>(sql: string) =>
   (await database.query<{ value: T }>(`SELECT ${sql} AS value`))[0]?.value;
 
@@ -46,14 +52,9 @@ const placeOf = async (table: string, columns: string) => {
 
 describe('a month', () => {
   it('is made for every table that is split into months, once', async () => {
-    expect(await make('203001')).toEqual([
-      'journal_203001',
-      'order_allocations_203001',
-      'order_lines_203001',
-      'orders_203001',
-      'tickets_203001',
-      'visits_203001',
-    ]);
+    const made = await make('203001');
+    expect(made).toEqual((await splitTables()).map((table) => `${table}_203001`));
+    expect(made).toEqual(expect.arrayContaining(['orders_203001', 'tickets_203001', 'visits_203001']));
     expect(await make('203001')).toEqual([]);
   });
 
@@ -121,7 +122,11 @@ describe('making a month', () => {
       await whenWaiting(MAKERS);
       return makers;
     });
-    expect(made.map(({ length }) => length).toSorted()).toEqual([...Array<number>(MAKERS - 1).fill(0), 6]);
+    const { length: tables } = await splitTables();
+    expect(made.map(({ length }) => length).toSorted()).toEqual([
+      ...Array<number>(MAKERS - 1).fill(0),
+      tables,
+    ]);
   });
 
   it('waits for nobody who reads or writes, and keeps nobody waiting', async () => {
@@ -147,7 +152,7 @@ describe('making a month', () => {
     await expect(make('203104')).rejects.toThrow('division by zero');
     await database.query(`UPDATE partitioned_tables SET completion = '' WHERE name = 'visits'`);
     expect(await one(`to_regclass('orders_203104')`)).toBeNull();
-    expect(await make('203104')).toHaveLength(6);
+    expect(await make('203104')).toHaveLength((await splitTables()).length);
   });
 
   it('refuses a name that is taken by a table of its own, instead of taking it for the month', async () => {

@@ -32,6 +32,7 @@ type Abandoned = Omit<HeldAttempt, 'orderId'> & { readonly stored: string; reado
 export class ReclaimOrders {
   private readonly logger = new Logger('Processing');
   private looking: Promise<void> | undefined;
+  private isCutOff = false;
   private notBefore = 0;
 
   constructor(
@@ -46,8 +47,8 @@ export class ReclaimOrders {
     if (!this.config.roles.includes('worker') || performance.now() < this.notBefore) return;
     this.looking ??= this.reclaim()
       .catch((error: unknown) => {
-        this.waitForSignsOfLife();
-        this.logger.warn({ err: error, message: 'Abandoned orders were not looked for' });
+        if (!this.isCutOff) this.logger.warn({ err: error, message: 'Abandoned orders were not looked for' });
+        this.isCutOff = true;
       })
       .finally(() => (this.looking = undefined));
     await this.looking;
@@ -57,11 +58,16 @@ export class ReclaimOrders {
     const { leaseSeconds } = this.config.processing;
     const began = performance.now();
     const rows = (await this.database.query(WITHOUT_SIGN_OF_LIFE, [leaseSeconds])) as Abandoned[];
-    if (performance.now() - began > SLOW_MS) this.waitForSignsOfLife();
+    const wasAway = this.isCutOff || performance.now() - began > SLOW_MS;
+    this.isCutOff = false;
+    if (wasAway) this.waitForSignsOfLife();
     else await Promise.all(rows.map((row) => this.settle(row)));
   }
 
-  /** While the database is away nobody can give signs of life: all workers that live get the time of a lease to do so. */
+  /**
+   * While the database is away nobody can give signs of life: once it is back, all workers that live get the time of a lease
+   * to do so.
+   */
   private waitForSignsOfLife(): void {
     this.notBefore = performance.now() + this.config.processing.leaseSeconds * 1_000;
   }

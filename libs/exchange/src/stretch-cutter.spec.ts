@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 
-import { inventedReport } from '../../../../test/support/execution-stretches.js';
-import { PARTITIONS, type Stretch } from '../execution-bus.js';
-import { partitionOf } from '../partition-of.js';
+import { inventedReport } from '../../../test/support/execution-stretches.js';
+import { PARTITIONS, type Stretch } from './execution-bus.js';
+import { partitionOf } from './partition-of.js';
 import { StretchCutter } from './stretch-cutter.js';
 
 describe('the part of an order', () => {

@@ -1,6 +1,6 @@
-import { PARTITIONS, type Stretch } from '../execution-bus.js';
-import type { ExecutionReport } from '../execution-report.js';
-import { partitionOf } from '../partition-of.js';
+import { PARTITIONS, type Stretch } from './execution-bus.js';
+import type { ExecutionReport } from './execution-report.js';
+import { partitionOf } from './partition-of.js';
 
 /** Cuts a stream that is in order into stretches of its parts, each joining the one before of the same part. */
 export class StretchCutter {
