@@ -1,3 +1,5 @@
+import type { ProcessRole } from '@daybook/platform';
+
 import { type ServerProcess, startServerProcess } from '../support/server-process.js';
 
 export interface Worker {
@@ -6,7 +8,7 @@ export interface Worker {
   readonly server: ServerProcess;
 }
 
-/** Worker processes that are killed and replaced. Nobody but this keeps them. */
+/** Processes of one role, workers for instance, that are killed and replaced. Nobody but this keeps them. */
 export class Crew {
   private readonly workers = new Set<Worker>();
   private readonly starting = new Set<Promise<void>>();
@@ -18,6 +20,7 @@ export class Crew {
   constructor(
     private readonly databaseUrl: string,
     private readonly environment: NodeJS.ProcessEnv,
+    private readonly role: ProcessRole = 'worker',
   ) {}
 
   /** In the order in which they were hired. */
@@ -59,10 +62,10 @@ export class Crew {
 
   private async hireOne(): Promise<void> {
     this.hired += 1;
-    const name = `worker-${this.hired}`;
+    const name = `${this.role}-${this.hired}`;
     const url = new URL(this.databaseUrl);
     url.searchParams.set('application_name', name);
-    const environment = { ...this.environment, DATABASE_URL: url.href, DAYBOOK_ROLES: 'worker' };
+    const environment = { ...this.environment, DATABASE_URL: url.href, DAYBOOK_ROLES: this.role };
     const worker = { name, server: await startServerProcess(environment) };
     this.workers.add(worker);
     if (this.isDismissed) await this.kill(worker);

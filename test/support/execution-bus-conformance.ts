@@ -45,7 +45,7 @@ export function describeExecutionBus(
       current = await make();
     });
     afterEach(async () => {
-      await Promise.all(opened.map((bus) => bus.close?.()));
+      await Promise.all(opened.map((bus) => bus.close?.() ?? Promise.resolve()));
       await current.close();
     });
     const bench: Bench = {
@@ -61,6 +61,7 @@ export function describeExecutionBus(
 
     describeCarrying(bench);
     describeTaking(bench);
+    describeConsumers(bench);
     describeForgetting(bench);
     describeResuming(bench);
     describeArrival(bench);
@@ -167,7 +168,9 @@ function describeTaking(bench: Bench): void {
       expect(sum(counts.slice(0, -1))).toBeLessThan(bound);
     }
   });
+}
 
+function describeConsumers(bench: Bench): void {
   it('serves consumers at different parts at the same time, while more is coming', async () => {
     const publisher = await receiving(bench);
     const consumers = [await bench.open(), await bench.open(), await bench.open()];

@@ -5,6 +5,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 
+import { jetstreamManager } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
+
 /** Where Debian's package puts it, which an ordinary user may not have on the path. */
 const FOLDERS = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'];
 
@@ -96,6 +99,17 @@ export class NatsServer {
       exited.then(() => Promise.reject(new Error(`nats-server ended before it was ready:\n${this.said}`))),
     ]);
     this.port = Number(/Listening for client connections on \S+:(\d+)/.exec(this.said)?.[1]);
+  }
+
+  /** Removes the messages of all streams, and nothing else. */
+  async empty(): Promise<void> {
+    const connection = await connect({ servers: new URL(this.url).host });
+    try {
+      const { streams } = await jetstreamManager(connection);
+      for (const name of await streams.names().next()) await streams.purge(name);
+    } finally {
+      await connection.close();
+    }
   }
 
   async close(): Promise<void> {

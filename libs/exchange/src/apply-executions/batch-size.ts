@@ -1,5 +1,5 @@
 const LEAST = 500;
-const MOST = 8_000;
+const MOST = 4_000;
 /** Nobody who wants to change an order waits much longer for one of these transactions. */
 const GOOD_MS = 250;
 const LONG_MS = 600;

@@ -26,7 +26,7 @@ import { Turns } from './turns.js';
 
 const BEAT_MS = 1_000;
 /** Transactions at a time: while the database works at some, this process prepares the next. */
-const AT_A_TIME = 3;
+const AT_A_TIME = 2;
 const FAREWELL_MS = 10_000;
 
 /**

@@ -62,10 +62,10 @@ describe('the size of batches', () => {
     size.succeeded(first - 1, 1);
     expect(size.limit).toBe(first);
     for (let batch = 0; batch < 10; batch += 1) size.succeeded(size.limit, 1);
-    expect(size.limit).toBe(8_000);
-    size.succeeded(8_000, 400);
-    expect(size.limit).toBe(8_000);
-    size.succeeded(8_000, 5_000);
+    expect(size.limit).toBe(4_000);
+    size.succeeded(4_000, 400);
+    expect(size.limit).toBe(4_000);
+    size.succeeded(4_000, 5_000);
     expect(size.limit).toBe(4_000);
   });
 
@@ -79,6 +79,6 @@ describe('the size of batches', () => {
     }
     expect(tried).toEqual([250, 125, 62, 31, 15, 7, 3, 1]);
     for (let batch = 0; batch < 20; batch += 1) size.succeeded(size.limit, 1);
-    expect([size.most, size.limit]).toEqual([Infinity, 8_000]);
+    expect([size.most, size.limit]).toEqual([Infinity, 4_000]);
   });
 });

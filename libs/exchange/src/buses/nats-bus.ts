@@ -2,7 +2,7 @@ import type { EntityManager } from 'typeorm';
 
 import { type ExecutionBus, PARTITIONS, type Stretch } from '../execution-bus.js';
 import { Arrivals } from './arrivals.js';
-import { piecesBeyond, readHead, readReports, writeHead, writeReports } from './nats-messages.js';
+import { piecesBeyond, readHead, readReports, writeHead } from './nats-messages.js';
 import { ensureStream, type NatsSession, openSession, type StreamOptions } from './nats-session.js';
 
 export interface NatsBusOptions {
@@ -167,8 +167,8 @@ export class NatsBus implements ExecutionBus {
       if (stretch.through <= reached) continue;
       if (after > reached)
         throw new Error(`Behind ${reached} nothing can be published that begins after ${after}`);
-      for (const { reports, ...span } of piecesBeyond(stretch, reached)) {
-        const { seq } = await client.publish(this.subjectOf(partition), writeReports(reports), {
+      for (const { body, ...span } of piecesBeyond(stretch, reached)) {
+        const { seq } = await client.publish(this.subjectOf(partition), body, {
           headers: writeHead({ ...span, since: place.since }),
           expect: { lastSubjectSequence: sequence, streamName: this.stream.name },
         });

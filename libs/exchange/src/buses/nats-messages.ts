@@ -11,30 +11,40 @@ export interface StretchHead {
   readonly since: number;
 }
 
-/** Where a stretch, or a part of one, lies on the bus, and what it is. */
-export interface StretchMessage extends StretchHead {
-  readonly reports: readonly ExecutionReport[];
+/** A stretch, or a piece of one, as it is sent. */
+export interface StretchPiece {
+  readonly after: number;
+  readonly through: number;
+  readonly body: Uint8Array;
 }
 
 const HEADERS = { after: 'Daybook-After', through: 'Daybook-Through', since: 'Daybook-Since' } as const;
 
-/** More of them are carried by several messages, so that each is far below what a server takes (1 MB unless it is told otherwise). */
-const REPORTS_PER_MESSAGE = 1_000;
+/** What is more is carried by several messages. A server takes 1 MB at a time unless it is told otherwise. */
+const [REPORTS_PER_MESSAGE, BYTES_PER_MESSAGE] = [1_000, 512 * 1024];
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 /** What of a stretch goes beyond a place that the bus has already, in pieces that a message can hold. */
-export function* piecesBeyond(stretch: Stretch, reached: number): Generator<Omit<StretchMessage, 'since'>> {
-  const reports = stretch.reports.filter(({ sequence }) => sequence > reached);
+export function* piecesBeyond({ through, reports }: Stretch, reached: number): Generator<StretchPiece> {
   let after = reached;
-  for (let first = 0; first + REPORTS_PER_MESSAGE < reports.length; first += REPORTS_PER_MESSAGE) {
-    const piece = reports.slice(first, first + REPORTS_PER_MESSAGE);
-    const through = piece.at(-1)?.sequence ?? after;
-    yield { after, through, reports: piece };
-    after = through;
+  let last = reached;
+  let texts: string[] = [];
+  let bytes = 0;
+  for (const report of reports) {
+    if (report.sequence <= reached) continue;
+    const text = JSON.stringify(report);
+    const size = Buffer.byteLength(text) + 1;
+    if (texts.length === REPORTS_PER_MESSAGE || (texts.length > 0 && bytes + size > BYTES_PER_MESSAGE)) {
+      yield { after, through: last, body: encoder.encode(`[${texts.join()}]`) };
+      [after, texts, bytes] = [last, [], 0];
+    }
+    texts.push(text);
+    bytes += size;
+    last = report.sequence;
   }
-  yield { after, through: stretch.through, reports: reports.filter(({ sequence }) => sequence > after) };
+  yield { after, through, body: encoder.encode(`[${texts.join()}]`) };
 }
 
 export function writeHead(head: StretchHead): MsgHdrs {
@@ -51,10 +61,6 @@ export function readHead(written: MsgHdrs | undefined): StretchHead {
     return value;
   };
   return { after: read('after'), through: read('through'), since: read('since') };
-}
-
-export function writeReports(reports: readonly ExecutionReport[]): Uint8Array {
-  return encoder.encode(JSON.stringify(reports));
 }
 
 export function readReports(body: Uint8Array): ExecutionReport[] {
