@@ -28,6 +28,8 @@ export class RestGateway implements ExchangeGateway {
   constructor(private readonly options: RestGatewayOptions) {
     this.venue = options.venue;
     this.url = new URL(options.url);
+    // The token is what says who we are.
+    this.url.username = this.url.password = '';
     this.headers = options.token === undefined ? {} : { authorization: `Bearer ${options.token}` };
     this.client = new VenueClient(this.url, this.headers, options.connections);
   }
