@@ -1,11 +1,11 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { type BeforeApplicationShutdown, Inject, Injectable, Logger } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 
 import {
   CONFIG,
   type DaybookConfig,
-  DomainError,
   type JobRun,
+  type RequestContext,
   type RunsJob,
   ScheduledJob,
 } from '@daybook/platform';
@@ -14,7 +14,9 @@ import type { Resolution } from '../decide-settlement.js';
 import {
   EXCHANGE_ORDER_COLUMNS,
   type ExchangeOrder,
+  type ExchangeOrderId,
   type ExchangeOrderRow,
+  storedId,
   toExchangeOrder,
 } from '../exchange-order.entity.js';
 import { SettleExchangeOrders } from '../settle-exchange-orders.js';
@@ -23,6 +25,8 @@ import { Venue } from '../venue.js';
 // Behind the deadline of a request, for the commit before it and the one behind it.
 const MARGIN_MS = 2_000;
 const LONGEST_PAUSE_SECONDS = 15;
+// How many wait here for each that is asked about.
+const ROUNDS_AHEAD = 4;
 
 // The mark that it was asked about is made before it is: from then on nobody takes `unavailable` for the last word on it.
 // Served by exchange_orders_by_status. One that another transaction holds is just being changed.
@@ -30,7 +34,7 @@ const CLAIM = `
   UPDATE exchange_orders SET asked_at = (SELECT business_now()), asked = asked + 1
   WHERE id = ANY(ARRAY(
     SELECT id FROM exchange_orders
-    WHERE status IN ('pending', 'cancel_pending')
+    WHERE status IN ('pending', 'cancel_pending') AND id <> ALL($3::bigint[])
       AND updated_at < (SELECT business_now()) - make_interval(secs => $1)
       AND (asked_at IS NULL OR asked_at < (SELECT business_now())
         - make_interval(secs => least(power(2, least(asked, 10)), ${LONGEST_PAUSE_SECONDS})))
@@ -46,11 +50,13 @@ const CLAIM = `
 @ScheduledJob({
   name: 'recover-exchange-orders',
   everySeconds: () => 2,
-  leaseSeconds: 60,
+  leaseSeconds: 30,
   description: 'Asks the venue about exchange orders whose fate is not known.',
 })
-export class RecoverExchangeOrders implements RunsJob {
+export class RecoverExchangeOrders implements RunsJob, BeforeApplicationShutdown {
   private readonly logger = new Logger('Exchange');
+  private readonly underWay = new Map<ExchangeOrderId, Promise<void>>();
+  private isStopping = false;
 
   constructor(
     private readonly venue: Venue,
@@ -58,43 +64,60 @@ export class RecoverExchangeOrders implements RunsJob {
     @Inject(CONFIG) private readonly config: DaybookConfig,
   ) {}
 
+  /**
+   * Only begins to ask: a run that waited for the venue would hold the lease meanwhile, and if its process died, nobody
+   * else would ask before the lease has run out.
+   */
   async run(run: JobRun): Promise<void> {
     if (!this.venue.isConfigured) return;
-    await run.repeat(() => this.step(run), { share: 1 });
-  }
-
-  /** @returns how many it asked about; none to end the run */
-  private async step(run: JobRun): Promise<number> {
     // As long as the circuit is open, one finds out whether the venue is back.
-    const isProbe = !this.venue.isReachable;
+    const most = this.venue.isReachable ? this.venue.backgroundSlots * ROUNDS_AHEAD : 1;
+    const free = most - this.underWay.size;
+    if (free <= 0) return;
     let orders: readonly ExchangeOrder[] = [];
     await run.batch(async (manager) => {
-      orders = await this.claim(isProbe ? 1 : this.venue.backgroundSlots, manager);
+      orders = await this.claim(free, manager);
       return orders.length;
     });
-    await Promise.all(orders.map((order) => this.venue.inBackground(() => this.recover(order, run))));
-    return isProbe && !this.venue.isReachable ? 0 : orders.length;
+    for (const order of orders) this.begin(order, run.context);
+  }
+
+  /** So that nothing asks for a database that is closed. */
+  async beforeApplicationShutdown(): Promise<void> {
+    this.isStopping = true;
+    await Promise.all(this.underWay.values());
   }
 
   private async claim(limit: number, manager: EntityManager): Promise<ExchangeOrder[]> {
     const quietSeconds = (this.config.exchange.timeoutMs + MARGIN_MS) / 1000;
-    const [rows] = await manager.query<[ExchangeOrderRow[], number]>(CLAIM, [quietSeconds, limit]);
+    const beingAsked = [...this.underWay.keys()].map(storedId);
+    const [rows] = await manager.query<[ExchangeOrderRow[], number]>(CLAIM, [
+      quietSeconds,
+      limit,
+      beingAsked,
+    ]);
     return rows.map(toExchangeOrder);
   }
 
-  private async recover(order: ExchangeOrder, run: JobRun): Promise<void> {
-    if (run.signal.aborted) return;
+  private begin(order: ExchangeOrder, context: RequestContext): void {
+    const recovering = this.venue
+      .inBackground(() => this.recover(order, context))
+      .catch((error: unknown) => {
+        // No time for it now, or no database. Then there will be.
+        const message = `It could not be found out what has become of order ${order.id}`;
+        this.logger.warn({ err: error, orderId: order.id, message });
+      })
+      .finally(() => this.underWay.delete(order.id));
+    this.underWay.set(order.id, recovering);
+  }
+
+  private async recover(order: ExchangeOrder, context: RequestContext): Promise<void> {
+    if (this.isStopping) return;
     const resolution = await (order.status === 'pending' ? this.lookFor(order) : this.cancel(order));
     if (resolution === undefined) return;
-    try {
-      await this.settlements.settle({ orderId: order.id, resolution, context: run.context });
-      const message = `Order ${order.id} was ${order.status}; the venue says: ${resolution.kind}`;
-      this.logger.log({ orderId: order.id, outcome: resolution.kind, message });
-    } catch (error) {
-      // No time for it now. Then there will be.
-      if (!(error instanceof DomainError)) throw error;
-      this.logger.debug({ orderId: order.id, message: `An order was not settled: ${error.message}` });
-    }
+    await this.settlements.settle({ orderId: order.id, resolution, context });
+    const message = `Order ${order.id} was ${order.status}; the venue says: ${resolution.kind}`;
+    this.logger.log({ orderId: order.id, outcome: resolution.kind, message });
   }
 
   /** Undefined as long as nothing is known. */
