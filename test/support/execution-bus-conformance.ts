@@ -13,6 +13,7 @@ import {
 import {
   describeArrival,
   describeCrash,
+  describeHoles,
   describeLostDisk,
   describeResuming,
 } from './execution-bus-resuming.js';
@@ -64,6 +65,7 @@ export function describeExecutionBus(
     describeConsumers(bench);
     describeForgetting(bench);
     describeResuming(bench);
+    describeHoles(bench);
     describeArrival(bench);
     if (crashes) describeCrash(bench);
     if (losesDisk) describeLostDisk(bench);

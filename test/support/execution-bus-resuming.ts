@@ -47,7 +47,9 @@ export function describeResuming(bench: Bench): void {
       expect(seen).toEqual(sequencesOf([stretchOf(part, start, 200)]));
     }
   });
+}
 
+export function describeHoles(bench: Bench): void {
   it('does not count on what does not join what is applied', async () => {
     const ahead = await receiving(bench, everyPart(50));
     await ahead.publish(everyPart(0).map((_, part) => stretchOf(part, 50, 90)));
@@ -60,6 +62,20 @@ export function describeResuming(bench: Bench): void {
       const { seen } = await bench.drain(bus, part, start, ENOUGH);
       expect(seen).toEqual(sequencesOf([stretchOf(part, start, 100)]));
     }
+  });
+
+  it('does not count on what lies behind a hole', async () => {
+    const bus = await receiving(bench);
+    await bus.publish(everyPart(0).map((_, part) => stretchOf(part, 0, 10)));
+    expect(await bus.resumeAfter(everyPart(50))).toBe(50);
+    await bus.publish(everyPart(0).map((_, part) => stretchOf(part, 50, 90)));
+    // Again a backup.
+    const from = await bus.resumeAfter(everyPart(5));
+    expect(from).toBeGreaterThanOrEqual(5);
+    expect(from).toBeLessThanOrEqual(10);
+    await bus.publish(everyPart(0).map((_, part) => stretchOf(part, from, 100)));
+    const { seen } = await bench.drain(bus, 3, 5, ENOUGH);
+    expect(seen).toEqual(sequencesOf([stretchOf(3, 5, 100)]));
   });
 
   it('may be asked at any time, and changes nothing by that', async () => {

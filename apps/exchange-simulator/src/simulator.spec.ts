@@ -200,6 +200,37 @@ describe('the stream', () => {
     expect((await response.toArray()).join('')).toBe(words);
   });
 
+  it('brings what was to come behind others that do not come', async () => {
+    await start({ behaviour: { reorderPercent: 100, reorderWindow: 10_000 } });
+    await place('a-1');
+    await waitFor('all to be traded', async () => (await venue.counts()).open === 0);
+    const { reports } = await venue.counts();
+    expect((await readJoined(reports)).joined).toHaveLength(reports);
+  });
+
+  it('waits for a reader, until what it has not read is forgotten', async () => {
+    await start({ keepReports: 10_000 });
+    const socket = new WebSocket(`${venue.url.replace('http', 'ws')}/executions`);
+    let sequence = 0;
+    socket.on('message', (data: Buffer) => {
+      for (const report of JSON.parse(data.toString()) as SentReport[])
+        sequence = report.sequence === sequence + 1 ? report.sequence : NaN;
+    });
+    await once(socket, 'open');
+    socket.pause();
+    await venue.flood({
+      orders: { first: 'b-0001', count: 2_000, quantity: 100 },
+      fillsPerOrder: 100,
+      ratePerSecond: 1_000_000,
+    });
+    await venue.floodEnd();
+    socket.resume();
+    const [code] = (await once(socket, 'close')) as [number];
+    expect(code).toBe(1008);
+    expect(sequence).toBeGreaterThan(0);
+    expect(sequence).toBeLessThan(190_000);
+  });
+
   it('comes to an end for a reader that joins and joins again, whatever goes wrong', async () => {
     await start({
       behaviour: {

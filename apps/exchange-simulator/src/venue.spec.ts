@@ -1,3 +1,7 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
 import * as fc from 'fast-check';
 
 import { type Behaviour, NORMAL_BEHAVIOUR } from './behaviour.js';
@@ -6,6 +10,7 @@ import { randomFrom } from './random.js';
 import { ReportLog, type SentReport } from './report-log.js';
 import type { Timing } from './timing.js';
 import { Venue } from './venue.js';
+import { HistoryFile } from './venue-history.js';
 import type { OrderRequest } from './venue-order.js';
 
 /** A clock that goes when it is told to. */
@@ -37,10 +42,10 @@ class HandTiming implements Timing {
   }
 }
 
-function marketOf(behaviour: Partial<Behaviour> = {}, seed = 1) {
+function marketOf(behaviour: Partial<Behaviour> = {}, seed = 1, history?: HistoryFile) {
   const timing = new HandTiming();
   const log = new ReportLog(`S${seed}-`, 100_000);
-  const venue = new Venue({ behaviour: { ...NORMAL_BEHAVIOUR, ...behaviour }, seed, log, timing });
+  const venue = new Venue({ behaviour: { ...NORMAL_BEHAVIOUR, ...behaviour }, seed, log, timing, history });
   const reports = () =>
     Array.from({ length: log.last }, (_, index) => JSON.parse(log.json(index + 1)) as SentReport);
   return { timing, venue, reports, types: () => reports().map(({ type }) => type) };
@@ -208,6 +213,31 @@ describe('a cancel', () => {
 
   it('of an order that nobody has placed is none', () => {
     expect(marketOf().venue.cancel('a-1')).toBe(false);
+  });
+});
+
+describe('an order that was filled in part when the venue ended', () => {
+  it('is filled to its end, and no further, when it begins again', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'exchange-simulator-'));
+    const path = join(folder, 'state');
+    const slow = { fillsMin: 2, fillsMax: 2, fillPaceMinMs: 400, fillPaceMaxMs: 400 };
+    const before = new HistoryFile(path);
+    const first = marketOf(slow, 1, before);
+    const placed = first.venue.place(order());
+    first.timing.pass(400);
+    expect(placed.status).toBe('partially_filled');
+    before.close();
+
+    const history = new HistoryFile(path);
+    const second = marketOf(slow, 1, history);
+    second.timing.pass(HOUR);
+    const again = second.venue.find('a-1');
+    expect(again).toMatchObject({ status: 'filled', cumQuantity: 100 });
+    const trades = second.reports().filter(({ type }) => type === 'trade');
+    expect(trades.reduce((sum, { quantity = NaN }) => sum + quantity, 0)).toBe(100);
+    expect(second.reports().slice(0, 2)).toEqual(first.reports());
+    history.close();
+    await rm(folder, { recursive: true });
   });
 });
 

@@ -26,6 +26,11 @@ export class BatchSize {
     else if (count >= this.wanted && ms < GOOD_MS) this.wanted = Math.min(MOST, this.wanted * 2);
   }
 
+  /** A transaction came to nothing; perhaps it took too long, or waited for too many. */
+  gaveUp(): void {
+    this.wanted = Math.max(LEAST, this.wanted / 2);
+  }
+
   /** One of these cannot be applied. */
   failed(count: number): void {
     this.suspects = Math.max(1, Math.floor(count / 2));

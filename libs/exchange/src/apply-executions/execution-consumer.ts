@@ -8,7 +8,6 @@ import {
   Injectable,
   Logger,
   type OnApplicationBootstrap,
-  Optional,
 } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 
@@ -17,6 +16,7 @@ import { CONFIG, type DaybookConfig, Leases, SharedLeases } from '@daybook/platf
 import { EXCHANGE_GATEWAY, type ExchangeGateway } from '../exchange-gateway.js';
 import { EXECUTION_BUS, type ExecutionBus, PARTITIONS } from '../execution-bus.js';
 import { ExecutionOffsets } from '../execution-offsets.js';
+import { NoVenue } from '../gateways/no-venue.js';
 import { StateLog } from '../state-log.js';
 import { StreamMetrics } from '../stream-metrics.js';
 import { ApplyStretches } from './apply-stretches.js';
@@ -58,14 +58,14 @@ export class ExecutionConsumer implements OnApplicationBootstrap, BeforeApplicat
     private readonly applying: ApplyStretches,
     private readonly parked: ParkedReports,
     private readonly metrics: StreamMetrics,
-    @Optional() @Inject(EXCHANGE_GATEWAY) private readonly gateway?: ExchangeGateway,
+    @Inject(EXCHANGE_GATEWAY) private readonly gateway: ExchangeGateway,
   ) {
     const holder = `${hostname()}/${process.pid}/${randomUUID().slice(0, 8)}`;
-    this.shared = new SharedLeases(leases, database, `executions/${gateway?.venue}`, PARTITIONS, holder);
+    this.shared = new SharedLeases(leases, database, `executions/${gateway.venue}`, PARTITIONS, holder);
   }
 
   onApplicationBootstrap(): void {
-    if (!this.config.roles.includes('consumer') || !this.gateway) return;
+    if (!this.config.roles.includes('consumer') || this.gateway instanceof NoVenue) return;
     this.beating = this.keepBeating(this.companyFor(this.gateway.venue));
   }
 

@@ -66,7 +66,16 @@ describe('the size of batches', () => {
     size.succeeded(4_000, 400);
     expect(size.limit).toBe(4_000);
     size.succeeded(4_000, 5_000);
-    expect(size.limit).toBe(4_000);
+    expect(size.limit).toBe(2_000);
+  });
+
+  it('shrinks when a transaction comes to nothing', () => {
+    const size = new BatchSize();
+    for (let batch = 0; batch < 10; batch += 1) size.succeeded(size.limit, 1);
+    for (const expected of [2_000, 1_000, 500, 500]) {
+      size.gaveUp();
+      expect(size.limit).toBe(expected);
+    }
   });
 
   it('comes down to a single report when one is poisonous, and recovers', () => {

@@ -83,6 +83,7 @@ export class PartWorker {
         // Somebody else was faster, or this process in a transaction whose end it did not hear of.
         if (error instanceof OffsetMoved) continue;
         this.log.fail(error);
+        this.size.gaveUp();
         await this.backoff.wait(signal);
       }
     }

@@ -124,8 +124,12 @@ class ReportStream {
   private beat(heartbeatMs: number): void {
     // Before, the handshake has a time limit of its own.
     if (this.socket.readyState !== WebSocket.OPEN) return;
-    // A reader who lets the venue wait does not see its signs either.
-    if (this.socket.isPaused) this.silentBeats = 0;
+    // A reader who lets the venue wait sees none of its signs. Nor may it ask for them: the answers would pile up over
+    // there, and a careful server ends the connection of one who asks and does not listen.
+    if (this.socket.isPaused) {
+      this.silentBeats = 0;
+      return;
+    }
     // More than one: where much was to be done, a beat may come before what had arrived by then is looked at.
     if (this.silentBeats === 2) return this.fail(`no sign of life for ${2 * heartbeatMs} ms`);
     this.silentBeats += 1;

@@ -9,6 +9,7 @@ import {
 import { text } from 'node:stream/consumers';
 
 import { exchangeOrder, exchangeOrders } from '../../../../test/support/exchange-order.js';
+import type { ExchangeOrder } from '../exchange-order.entity.js';
 import { waitFor } from '../../../../test/support/wait-for.js';
 import { RestGateway } from './rest-gateway.js';
 
@@ -151,6 +152,25 @@ describe('a venue that cannot be reached', () => {
     await nowhere.close();
   });
 
+  it.each([0, 1, 2, 3, 5, 20])(
+    'in time is unavailable, and never gets it (%d turns later)',
+    async (turns) => {
+      const narrow = gatewayTo(venue.url, { connections: 1 });
+      const [late, next] = exchangeOrders(2) as [ExchangeOrder, ExchangeOrder];
+      const stop = new AbortController();
+      const outcome = narrow.place(late, stop.signal);
+      // Not long enough for a connection.
+      for (let turn = 0; turn < turns; turn += 1) await Promise.resolve();
+      stop.abort();
+      expect(await outcome).toMatchObject({ kind: 'unavailable' });
+      expect(await narrow.place(next, inTime())).toEqual({ kind: 'accepted' });
+      expect(venue.received.map(({ body }) => (JSON.parse(body) as { clOrdId: string }).clOrdId)).toEqual([
+        next.id,
+      ]);
+      await narrow.close();
+    },
+  );
+
   it('because all connections are taken is unavailable, and those are left alone', async () => {
     const narrow = gatewayTo(venue.url, { connections: 1 });
     const responses: ServerResponse[] = [];
@@ -198,6 +218,12 @@ describe('a venue that does not answer', () => {
       reason: `The venue gave no answer: ${code}`,
     });
     expect(venue.received).toHaveLength(1);
+  });
+
+  it('but that something is going on leaves it unknown', async () => {
+    venue.answer = (response) => response.writeProcessing(() => response.socket?.resetAndDestroy());
+    const outcome = await gateway.place(exchangeOrder(), inTime());
+    expect(outcome).toEqual({ kind: 'unknown', reason: 'The venue gave no answer: ECONNRESET' });
   });
 
   it('before the gateway is closed leaves it unknown', async () => {

@@ -91,6 +91,8 @@ export class VenueClient {
     // In the pool's own queue a request could not be given up without breaking a connection.
     if (!(await this.slots.enter(signal))) return { kind: 'unsent', reason: 'its turn did not come in time' };
     try {
+      // It may have been aborted since.
+      if (signal.aborted) return { kind: 'unsent', reason: 'no answer in time' };
       return await new Promise((resolve) => {
         const handler = new AnswerHandler(signal, resolve);
         const text = body === undefined ? undefined : JSON.stringify(body);

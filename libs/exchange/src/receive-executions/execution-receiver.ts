@@ -8,7 +8,6 @@ import {
   Injectable,
   Logger,
   type OnApplicationBootstrap,
-  Optional,
 } from '@nestjs/common';
 
 import { CONFIG, type DaybookConfig, type HeldLease, Leases } from '@daybook/platform';
@@ -17,6 +16,7 @@ import { Backoff } from '../backoff.js';
 import { EXCHANGE_GATEWAY, type ExchangeGateway } from '../exchange-gateway.js';
 import { EXECUTION_BUS, type ExecutionBus } from '../execution-bus.js';
 import { ExecutionOffsets } from '../execution-offsets.js';
+import { NoVenue } from '../gateways/no-venue.js';
 import { StateLog } from '../state-log.js';
 import { StreamMetrics } from '../stream-metrics.js';
 import { StreamRun } from './stream-run.js';
@@ -49,11 +49,11 @@ export class ExecutionReceiver implements OnApplicationBootstrap, BeforeApplicat
     @Inject(EXECUTION_BUS) private readonly bus: ExecutionBus,
     private readonly offsets: ExecutionOffsets,
     private readonly metrics: StreamMetrics,
-    @Optional() @Inject(EXCHANGE_GATEWAY) private readonly gateway?: ExchangeGateway,
+    @Inject(EXCHANGE_GATEWAY) private readonly gateway: ExchangeGateway,
   ) {}
 
   onApplicationBootstrap(): void {
-    if (!this.config.roles.includes('receiver') || !this.gateway) return;
+    if (!this.config.roles.includes('receiver') || this.gateway instanceof NoVenue) return;
     this.running = this.run(this.gateway);
   }
 
