@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -120,6 +120,7 @@ export class NatsServer {
 
   private readonly end = (): void => {
     this.child?.kill('SIGKILL');
+    rmSync(this.folder, { recursive: true, force: true });
   };
 
   /**
