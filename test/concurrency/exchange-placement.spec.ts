@@ -1,7 +1,8 @@
 import { type Fleet, startFleet } from '../support/fleet.js';
-import { tokenFor, type TestResponse } from '../support/app.js';
+import { request, tokenFor, type TestResponse } from '../support/app.js';
 import { expectHealthy } from '../support/doctor.js';
 import { type OwnVenue, startVenue } from '../support/exchange-simulator.js';
+import { startServerProcess } from '../support/server-process.js';
 import { waitFor } from '../support/wait-for.js';
 
 const ROLES = 'api,scheduler,receiver,consumer';
@@ -115,6 +116,20 @@ describe('orders that are cancelled while they are being filled', () => {
       [ids.map((id) => id.slice(1).replace('-', '00000'))],
     );
     expect(ends).toEqual([{ status: 'cancelled' }, { status: 'filled' }]);
+  });
+});
+
+describe('a server that is stopped while the venue is waited for', () => {
+  it('still answers what the venue says, and ends well', async () => {
+    const environment = { DATABASE_URL: fleet.database.url, EXCHANGE_URL: venue.url, DAYBOOK_ROLES: 'api' };
+    const server = await startServerProcess(environment);
+    await venue.behave({ latencyMinMs: 1_500, latencyMaxMs: 1_500 });
+    const before = (await venue.counts()).placements;
+    const placing = request(server.origin, 'POST', '/api/v1/exchange/orders', { token, body: MARKET });
+    await waitFor('the venue to be asked', async () => (await venue.counts()).placements > before);
+    const ended = server.end('SIGTERM');
+    expect((await placing).status).toBe(201);
+    expect(await ended).toBe(0);
   });
 });
 

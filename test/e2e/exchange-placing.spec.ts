@@ -278,7 +278,10 @@ describe('when too many orders wait for the venue', () => {
       if (answer.status === 503) refused += 1;
       return answer;
     });
-    await waitFor('20 to be refused', () => refused === 20);
+    await waitFor(
+      '20 to be refused, the others to be on their way',
+      () => refused >= 20 && venue.count('place') >= 20,
+    );
     expect(venue.count('place')).toBe(20);
     latch.open();
     const answers = await Promise.all(placing);

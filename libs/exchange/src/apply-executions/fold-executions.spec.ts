@@ -60,7 +60,7 @@ describe('a report', () => {
     cancel_pending: { new: '=', trade: 'cancel_pending', cancelled: 'cancelled', rejected: 'rejected', expired: 'expired', cancel_rejected: 'created' },
     filled: { new: '!', trade: '!', cancelled: '!', rejected: '!', expired: '!', cancel_rejected: '=' },
     cancelled: { new: '!', trade: '!', cancelled: '=', rejected: '!', expired: '!', cancel_rejected: '=' },
-    rejected: { new: '!', trade: '!', cancelled: '!', rejected: '=', expired: '!', cancel_rejected: '=' },
+    rejected: { new: '=', trade: '!', cancelled: '!', rejected: '=', expired: '!', cancel_rejected: '=' },
     expired: { new: '!', trade: '!', cancelled: '!', rejected: '!', expired: '=', cancel_rejected: '=' },
     failed: { new: '!', trade: '!', cancelled: '!', rejected: '!', expired: '!', cancel_rejected: '=' },
   };
@@ -217,7 +217,7 @@ class Clerk {
       if (filled + quantity === this.order.quantity) this.status = 'filled';
       else if (this.status !== 'cancel_pending') this.status = 'partially_filled';
     } else if (type === 'new') {
-      if (!isOpen) return;
+      if (!isOpen && this.status !== 'rejected') return;
       if (this.status === 'pending') this.status = 'created';
     } else if (type === 'cancel_rejected') {
       if (this.status === 'cancel_pending') this.status = filled > 0 ? 'partially_filled' : 'created';

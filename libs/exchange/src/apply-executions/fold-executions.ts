@@ -56,8 +56,11 @@ function apply(filling: Filling, report: ExecutionReport, { quantity }: Exchange
     case 'trade':
       return trade(filling, report, quantity);
     case 'new':
+      if (filling.status === 'pending') return moved(filling, 'created');
+      // Whoever asked the venue has heard how it ended before the stream has told how it began.
+      if (filling.status === 'rejected') return filling;
       // Else it is known already, by the answer to the placement or by a fill.
-      return filling.status === 'pending' ? moved(filling, 'created') : unlessEnded(filling, report);
+      return unlessEnded(filling, report);
     case 'cancel_rejected':
       // A fill that has won against the wish to cancel: then this is only its other half.
       if (filling.status !== 'cancel_pending') return filling;
