@@ -4,7 +4,13 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { measureCopy } from './executions/copy.ts';
 import { openBroker, type Broker } from './executions/broker.ts';
 import { placePaced, type PacedFigures } from './executions/paced-orders.ts';
-import { drawRates, tellFigures, type ExecutionFigures, type FloodFigures } from './executions/report.ts';
+import {
+  drawRates,
+  tellFigures,
+  type ExecutionFigures,
+  type FloodFigures,
+  type PlacingFigures,
+} from './executions/report.ts';
 import {
   insertOrders,
   readApplied,
@@ -28,6 +34,7 @@ import { figure, say, showProgress } from './support/terminal.ts';
 /** More than can be applied, so that there is always something to do. */
 const FLOOD_PER_SECOND = 200_000;
 const COPIED_AT_MOST = 500_000;
+const COPIES = 3;
 
 await runBenchmark(async () => {
   const options = readOptions({
@@ -37,6 +44,10 @@ await runBenchmark(async () => {
     rounds: { default: '3', help: 'of which the median counts, after one that does not' },
     bus: { default: 'postgres,nats', help: 'which to measure; nats where there is a nats-server' },
     'place-rate': { default: '200', help: 'orders a second that are placed beside a stream' },
+    'stream-rate': {
+      default: '10000',
+      help: 'reports a second beside them; then once more, half of what was measured',
+    },
     'place-seconds': { default: '15', help: 'for so long, with and without' },
   });
   if (options !== undefined) await measureExecutions(options);
@@ -47,24 +58,38 @@ async function measureExecutions(options: Options): Promise<void> {
   const machine = describeMachine();
   const postgres = await openPostgres(options.databaseUrl);
   say(machineLine(machine, postgres));
-  const floods: FloodFigures[] = [];
-  let placing: ExecutionFigures['placing'];
+  const measured: BusFigures[] = [];
   for (const bus of options.list('bus')) {
     const broker = bus === 'nats' ? await openBroker() : undefined;
     if (bus === 'nats' && broker === undefined) {
       say('no nats-server on this machine: JetStream is left out');
       continue;
     }
-    const measured = await measureBus(bus, broker, postgres, options);
-    floods.push(measured.flood);
-    placing ??= measured.placing;
+    measured.push(await measureBus(bus, broker, postgres, options));
     await broker?.stop();
   }
   const date = new Date().toISOString();
-  const figures = { benchmark: 'executions', date, machine, postgres, floods, placing } as const;
+  // The rows are alike, so all are held against one figure.
+  const copyPerSecond = median(measured.flatMap(({ copies }) => copies));
+  const figures: ExecutionFigures = {
+    benchmark: 'executions',
+    date,
+    machine,
+    postgres,
+    copyPerSecond,
+    floods: measured.map(({ flood }) => ({ ...flood, ratio: flood.perSecond / copyPerSecond })),
+    placing: measured.flatMap(({ placing }) => placing),
+  };
   tellFigures(figures);
   const footnote = `${machineLine(machine, postgres)}. ${date.slice(0, 10)}.`;
   await keepResults('executions', figures, { 'executions.svg': drawRates(figures, footnote) });
+}
+
+interface BusFigures {
+  readonly flood: Omit<FloodFigures, 'ratio'>;
+  readonly placing: ExecutionFigures['placing'];
+  /** Rows a second, each time. */
+  readonly copies: readonly number[];
 }
 
 async function measureBus(
@@ -72,7 +97,7 @@ async function measureBus(
   broker: Broker | undefined,
   postgres: PostgresServer,
   options: Options,
-): Promise<{ flood: FloodFigures; placing: ExecutionFigures['placing'] }> {
+): Promise<BusFigures> {
   const database = await createDatabase(postgres, `executions-${bus}`);
   await seedDaybook(daybookOn(database));
   const shape = { consumers: options.wholeNumber('consumers'), natsUrl: broker?.url };
@@ -81,28 +106,29 @@ async function measureBus(
   const fillsPerOrder = Math.max(1, Math.round(options.wholeNumber('reports') / orders));
   const rounds: Round[] = [];
   for (let round = 0; round <= options.wholeNumber('rounds'); round++) {
-    const measured = await flood(site, orders, fillsPerOrder, `${bus}, round ${round}`);
+    const measured = await measureFlood(site, orders, fillsPerOrder, `${bus}, round ${round}`);
     say(`${bus}, round ${round}: ${figure(measured.perSecond)} reports a second`);
     if (round > 0) rounds.push(measured);
   }
   const perSecond = median(rounds.map((round) => round.perSecond));
-  const placing = bus === 'postgres' ? await measurePlacing(site, perSecond / 2, orders, options) : undefined;
-  const copy = await measureCopy(database, COPIED_AT_MOST);
+  const copies: number[] = [];
+  for (let copy = 0; copy < COPIES; copy++) copies.push(await measureCopy(database, COPIED_AT_MOST));
+  const rates = bus === 'postgres' ? [options.wholeNumber('stream-rate'), Math.round(perSecond / 2)] : [];
+  const placing: PlacingFigures[] = [];
+  for (const rate of rates) placing.push(await measurePlacing(site, rate, orders, options));
   await site.stop();
-  const figures = {
+  const flood = {
     bus,
     orders,
     reportsPerRound: orders * fillsPerOrder,
     consumers: shape.consumers,
     perSecond,
     rounds: rounds.map((round) => round.perSecond),
-    copyPerSecond: copy,
-    ratio: perSecond / copy,
     reportsPerBatch: median(rounds.map((round) => round.reportsPerBatch)),
     reportsPerJournalRow: median(rounds.map((round) => round.reportsPerJournalRow)),
     processorMicrosecondsPerReport: perReport(rounds, orders * fillsPerOrder),
   };
-  return { flood: figures, placing };
+  return { flood, placing, copies };
 }
 
 interface Round {
@@ -113,7 +139,12 @@ interface Round {
 }
 
 /** All orders are filled, each by so many trades in turn with the others, as fast as they are applied. */
-async function flood(site: StreamSite, orders: number, fillsPerOrder: number, what: string): Promise<Round> {
+async function measureFlood(
+  site: StreamSite,
+  orders: number,
+  fillsPerOrder: number,
+  what: string,
+): Promise<Round> {
   const { database, simulator } = site;
   const { first, quantity } = await insertOrders(database, orders, fillsPerOrder);
   await settle(database);
@@ -170,20 +201,19 @@ function perReport(rounds: readonly Round[], reports: number): ProcessorTime {
   return Object.fromEntries(entries) as ProcessorTime;
 }
 
-/** Orders are placed at a set rate, by turns with and without a stream at half of what it can be. */
+/** Orders are placed at a set rate, by turns with and without a stream at another. */
 async function measurePlacing(
   site: StreamSite,
-  streamPerSecond: number,
+  rate: number,
   orders: number,
   options: Options,
-): Promise<ExecutionFigures['placing']> {
+): Promise<PlacingFigures> {
   const { database, simulator } = site;
   const perSecond = options.wholeNumber('place-rate');
   const seconds = options.wholeNumber('place-seconds');
   const api = await daybookOn(database, 'api').start();
   const next = await createRequests({ secret: BENCH_SECRET, customers: 500, products: CATALOGUE.products });
   const place = () => placePaced(api.url, next, perSecond, seconds);
-  const rate = Math.round(streamPerSecond);
   const turns: { without: PacedFigures; with: PacedFigures }[] = [];
   for (let turn = 0; turn <= options.wholeNumber('rounds'); turn++) {
     showProgress(`placing ${perSecond} orders a second, turn ${turn} …`);
@@ -215,7 +245,7 @@ async function measurePlacing(
     streamPerSecond: rate,
     without: { p50Ms: middle('without', 'p50Ms'), p99Ms: middle('without', 'p99Ms') },
     with: { p50Ms: middle('with', 'p50Ms'), p99Ms: middle('with', 'p99Ms') },
-    ratio: middle('with', 'p99Ms') / middle('without', 'p99Ms'),
+    ratio: median(turns.map((turn) => turn.with.p99Ms / turn.without.p99Ms)),
     turns,
   };
 }
