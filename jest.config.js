@@ -8,8 +8,8 @@ const swc = {
 
 export default {
   testEnvironment: 'node',
-  // Most tests wait for servers and databases, each for its own: two at once keep two cores busy.
-  maxWorkers: 2,
+  // Most tests wait for servers and databases, each for its own: three at once keep two cores busy.
+  maxWorkers: 3,
   globalSetup: '<rootDir>/test/support/global-setup.mjs',
   globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
   // Real servers start and stop in the tests; no test may take longer than this.
