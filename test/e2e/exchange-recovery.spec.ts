@@ -176,6 +176,32 @@ describe('an order that shall be cancelled', () => {
     expect(await readOrder(id)).toMatchObject({ status: 'cancel_pending' });
   });
 
+  it('is asked about again though it is filled all the while, and as soon as if it never had been unknown', async () => {
+    const { id } = await place();
+    venue.onFind = () => ({ kind: 'unknown', reason: 'No answer' });
+    for (const seconds of [7, 3, 5, 9]) {
+      await later(seconds);
+      await recover();
+    }
+    venue.onFind = () => ({ kind: 'found' });
+    await later(16);
+    await recover();
+    await untilStatus(id, 'created');
+    venue.onCancel = () => ({ kind: 'unknown', reason: 'No answer' });
+    await daybook.api('DELETE', `/exchange/orders/${id}`);
+    await waitFor('the venue to be asked', () => venue.count('cancel', id) === 1);
+    for (const times of [1, 2, 3]) {
+      await later(times === 1 ? 5 : 4);
+      await daybook.database.query(
+        `UPDATE exchange_orders SET cum_quantity = $1, updated_at = business_now(), version = version + 1
+         WHERE status = 'cancel_pending'`,
+        [times],
+      );
+      await recover();
+      expect([times, venue.count('cancel', id)]).toEqual([times, times === 1 ? 1 : times]);
+    }
+  });
+
   it('is cancelled when the venue does not know it', async () => {
     venue.onCancel = () => ({ kind: 'unknown', reason: 'No answer' });
     const id = await wishToCancel();

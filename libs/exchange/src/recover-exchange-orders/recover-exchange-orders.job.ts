@@ -29,15 +29,16 @@ const LONGEST_PAUSE_SECONDS = 15;
 const ROUNDS_AHEAD = 4;
 
 // The mark that it was asked about is made before it is: from then on nobody takes `unavailable` for the last word on it.
+// As long as nobody has asked about it here, whoever placed it, or wishes to cancel it, may be doing so: since it was
+// placed, or since the wish. What else happens to the order meanwhile, as fills do, makes no difference.
 // Served by exchange_orders_by_status. One that another transaction holds is just being changed.
 const CLAIM = `
   UPDATE exchange_orders SET asked_at = (SELECT business_now()), asked = asked + 1
   WHERE id = ANY(ARRAY(
     SELECT id FROM exchange_orders
     WHERE status IN ('pending', 'cancel_pending') AND id <> ALL($3::bigint[])
-      AND updated_at < (SELECT business_now()) - make_interval(secs => $1)
-      AND (asked_at IS NULL OR asked_at < (SELECT business_now())
-        - make_interval(secs => least(power(2, least(asked, 10)), ${LONGEST_PAUSE_SECONDS})))
+      AND coalesce(asked_at, updated_at) < (SELECT business_now()) - make_interval(secs =>
+        CASE asked WHEN 0 THEN $1 ELSE least(power(2, least(asked, 10)), ${LONGEST_PAUSE_SECONDS}) END)
     ORDER BY id LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED))
   RETURNING ${EXCHANGE_ORDER_COLUMNS}`;
 
