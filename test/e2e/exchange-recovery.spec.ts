@@ -1,4 +1,5 @@
 import { startTestApp, type TestApp } from '../support/app.js';
+import { expectProblem } from '../support/problem.js';
 import { runNamedJob } from '../support/run-named-job.js';
 import { Latch, ScriptedVenue } from '../support/scripted-venue.js';
 import { waitFor } from '../support/wait-for.js';
@@ -112,6 +113,23 @@ describe('an order whose fate is unknown', () => {
     venue.onPlace = () => ({ kind: 'accepted' });
     await place();
     expect(await readOrder(id)).toMatchObject({ status: 'pending', version: 1 });
+  });
+});
+
+describe('an order at another venue', () => {
+  it('is neither asked about nor sent, nor can it be cancelled', async () => {
+    const pending = await place();
+    venue.onPlace = () => ({ kind: 'accepted' });
+    const open = await place();
+    await daybook.database.query(`UPDATE exchange_orders SET venue = 'XOLD' WHERE status IN ('pending', 'created')`);
+    venue.asked.length = 0;
+    await later(7);
+    await runNamedJob(daybook, JOB);
+    const answer = await daybook.api('DELETE', `/exchange/orders/${open.id}`);
+    const problem = expectProblem(answer, 503, 'exchange_not_configured');
+    expect(problem.detail).toContain('XOLD');
+    expect(venue.asked).toEqual([]);
+    expect(await readOrder(pending.id)).toMatchObject({ status: 'pending' });
   });
 });
 

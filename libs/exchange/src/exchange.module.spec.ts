@@ -56,8 +56,10 @@ it('there is no venue unless one is configured', async () => {
 });
 
 it('the configured venue is spoken to by REST', async () => {
-  const app = await open(ExchangeModule, { EXCHANGE_URL: 'http://127.0.0.1:1' });
-  expect(app.get(EXCHANGE_GATEWAY, { strict: false })).toBeInstanceOf(RestGateway);
+  const app = await open(ExchangeModule, { EXCHANGE_URL: 'http://127.0.0.1:1', EXCHANGE_VENUE: 'XFRA' });
+  const gateway = app.get<ExchangeGateway>(EXCHANGE_GATEWAY, { strict: false });
+  expect(gateway).toBeInstanceOf(RestGateway);
+  expect(gateway.venue).toBe('XFRA');
   await app.close();
 });
 

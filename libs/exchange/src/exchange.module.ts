@@ -93,8 +93,8 @@ export class ExchangeModule implements OnApplicationShutdown {
 }
 
 function configuredGateway({ exchange }: DaybookConfig): ExchangeGateway {
-  const { url, token, connections } = exchange;
-  return url === undefined ? new NoVenue() : new RestGateway({ venue: 'XSIM', url, token, connections });
+  const { url, venue, token, connections } = exchange;
+  return url === undefined ? new NoVenue() : new RestGateway({ venue, url, token, connections });
 }
 
 function configuredBus(

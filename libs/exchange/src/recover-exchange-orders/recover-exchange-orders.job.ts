@@ -31,12 +31,13 @@ const ROUNDS_AHEAD = 4;
 // The mark that it was asked about is made before it is: from then on nobody takes `unavailable` for the last word on it.
 // As long as nobody has asked about it here, whoever placed it, or wishes to cancel it, may be doing so: since it was
 // placed, or since the wish. What else happens to the order meanwhile, as fills do, makes no difference.
+// Another venue than the order's could only say that it has never seen it.
 // Served by exchange_orders_by_status. One that another transaction holds is just being changed.
 const CLAIM = `
   UPDATE exchange_orders SET asked_at = (SELECT business_now()), asked = asked + 1
   WHERE id = ANY(ARRAY(
     SELECT id FROM exchange_orders
-    WHERE status IN ('pending', 'cancel_pending') AND id <> ALL($3::bigint[])
+    WHERE status IN ('pending', 'cancel_pending') AND venue = $3 AND id <> ALL($4::bigint[])
       AND coalesce(asked_at, updated_at) < (SELECT business_now()) - make_interval(secs =>
         CASE asked WHEN 0 THEN $1 ELSE least(power(2, least(asked, 10)), ${LONGEST_PAUSE_SECONDS}) END)
     ORDER BY id LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED))
@@ -95,6 +96,7 @@ export class RecoverExchangeOrders implements RunsJob, BeforeApplicationShutdown
     const [rows] = await manager.query<[ExchangeOrderRow[], number]>(CLAIM, [
       quietSeconds,
       limit,
+      this.venue.name,
       beingAsked,
     ]);
     return rows.map(toExchangeOrder);
