@@ -1,5 +1,7 @@
 import { startTestApp, type TestApp, type TestResponse } from '../support/app.js';
+import { insertExchangeOrders } from '../support/exchange-rows.js';
 import { expectInvalid, expectProblem } from '../support/problem.js';
+import { runNamedJob } from '../support/run-named-job.js';
 import { Latch, ScriptedVenue } from '../support/scripted-venue.js';
 import { waitFor } from '../support/wait-for.js';
 
@@ -296,7 +298,7 @@ describe('when too many orders wait for the venue', () => {
 describe('a server without a venue', () => {
   let lonely: TestApp;
   beforeAll(async () => {
-    lonely = await startTestApp({ DAYBOOK_ROLES: 'api' });
+    lonely = await startTestApp({ DAYBOOK_ROLES: 'api', LOG_LEVEL: 'fatal' });
   });
   afterAll(() => lonely.stop());
 
@@ -307,5 +309,15 @@ describe('a server without a venue', () => {
     expectProblem(cancelling, 503, 'exchange_not_configured');
     expect((await lonely.api('GET', '/exchange/orders')).body).toEqual({ data: [], nextCursor: null });
     expectProblem(await lonely.api('GET', '/exchange/orders/X20261121-00001'), 404, 'not_found');
+  });
+
+  it('says so when orders wait for a word of one', async () => {
+    const recover = () => runNamedJob(lonely, 'recover-exchange-orders');
+    expect(await recover()).toMatchObject({ result: 'succeeded' });
+    await insertExchangeOrders(lonely.database, 1, { status: 'pending' });
+    expect(await recover()).toMatchObject({
+      result: 'failed',
+      error: expect.stringContaining('XSIM, and this process is connected to none'),
+    });
   });
 });

@@ -124,7 +124,10 @@ describe('an order at another venue', () => {
     await daybook.database.query(`UPDATE exchange_orders SET venue = 'XOLD' WHERE status IN ('pending', 'created')`);
     venue.asked.length = 0;
     await later(7);
-    await runNamedJob(daybook, JOB);
+    expect(await runNamedJob(daybook, JOB)).toMatchObject({
+      result: 'failed',
+      error: expect.stringContaining('XOLD, and this process is connected to XTST'),
+    });
     const answer = await daybook.api('DELETE', `/exchange/orders/${open.id}`);
     const problem = expectProblem(answer, 503, 'exchange_not_configured');
     expect(problem.detail).toContain('XOLD');

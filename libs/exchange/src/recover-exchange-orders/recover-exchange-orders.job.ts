@@ -43,6 +43,9 @@ const CLAIM = `
     ORDER BY id LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED))
   RETURNING ${EXCHANGE_ORDER_COLUMNS}`;
 
+const ELSEWHERE = `
+  SELECT DISTINCT venue FROM exchange_orders WHERE status IN ('pending', 'cancel_pending') AND venue <> $1 ORDER BY venue`;
+
 /**
  * Asks the venue about orders whose fate is not known: the answer was lost, or the process that waited for it is gone.
  * What the venue has never seen is sent again, under the same ClOrdID: should the first one still be on its way, the
@@ -69,9 +72,14 @@ export class RecoverExchangeOrders implements RunsJob, BeforeApplicationShutdown
   /**
    * Only begins to ask: a run that waited for the venue would hold the lease meanwhile, and if its process died, nobody
    * else would ask before the lease has run out.
+   * @throws when there are orders that this process cannot ask about
    */
   async run(run: JobRun): Promise<void> {
-    if (!this.venue.isConfigured) return;
+    if (this.venue.isConfigured) await this.beginAll(run);
+    await this.refuseOthers(run);
+  }
+
+  private async beginAll(run: JobRun): Promise<void> {
     // As long as the circuit is open, one finds out whether the venue is back.
     const most = this.venue.isReachable ? this.venue.backgroundSlots * ROUNDS_AHEAD : 1;
     const free = most - this.underWay.size;
@@ -88,6 +96,21 @@ export class RecoverExchangeOrders implements RunsJob, BeforeApplicationShutdown
   async beforeApplicationShutdown(): Promise<void> {
     this.isStopping = true;
     await Promise.all(this.underWay.values());
+  }
+
+  /** @throws when orders wait for a word of a venue that this process cannot ask: somebody has to see to it */
+  private async refuseOthers(run: JobRun): Promise<void> {
+    let venues: string[] = [];
+    await run.batch(async (manager) => {
+      const rows = await manager.query<{ venue: string }[]>(ELSEWHERE, [this.venue.name]);
+      venues = rows.map(({ venue }) => venue);
+      return 0;
+    });
+    if (venues.length === 0) return;
+    const connected = this.venue.isConfigured ? this.venue.name : 'none';
+    throw new Error(
+      `Orders wait for a word of ${venues.join(', ')}, and this process is connected to ${connected}: see EXCHANGE_URL and EXCHANGE_VENUE`,
+    );
   }
 
   private async claim(limit: number, manager: EntityManager): Promise<ExchangeOrder[]> {
