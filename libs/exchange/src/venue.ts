@@ -90,6 +90,11 @@ export class Venue {
     return Math.ceil(this.config.exchange.connections / 2);
   }
 
+  /** How much more may be asked for {@link inBackground} now. */
+  get backgroundRoom(): number {
+    return this.background.executionSlots + this.background.queueSlots;
+  }
+
   /**
    * Does `work`, which commits an order and then places it, as soon as there is a connection for it.
    * @throws {Overloaded} when too many wait already

@@ -31,6 +31,8 @@ const ROUNDS_AHEAD = 4;
 // The mark that it was asked about is made before it is: from then on nobody takes `unavailable` for the last word on it.
 // As long as nobody has asked about it here, whoever placed it, or wishes to cancel it, may be doing so: since it was
 // placed, or since the wish. What else happens to the order meanwhile, as fills do, makes no difference.
+// First come those that nobody has asked about, which are pending, then whoever was asked about longest ago: however many
+// the venue has no word on, the others have their turn.
 // Another venue than the order's could only say that it has never seen it.
 // Served by exchange_orders_by_status. One that another transaction holds is just being changed.
 const CLAIM = `
@@ -40,7 +42,7 @@ const CLAIM = `
     WHERE status IN ('pending', 'cancel_pending') AND venue = $3 AND id <> ALL($4::bigint[])
       AND coalesce(asked_at, updated_at) < (SELECT business_now()) - make_interval(secs =>
         CASE asked WHEN 0 THEN $1 ELSE least(power(2, least(asked, 10)), ${LONGEST_PAUSE_SECONDS}) END)
-    ORDER BY id LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED))
+    ORDER BY asked_at NULLS FIRST, id LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED))
   RETURNING ${EXCHANGE_ORDER_COLUMNS}`;
 
 const ELSEWHERE = `
@@ -82,7 +84,7 @@ export class RecoverExchangeOrders implements RunsJob, BeforeApplicationShutdown
   private async beginAll(run: JobRun): Promise<void> {
     // As long as the circuit is open, one finds out whether the venue is back.
     const most = this.venue.isReachable ? this.venue.backgroundSlots * ROUNDS_AHEAD : 1;
-    const free = most - this.underWay.size;
+    const free = Math.min(most - this.underWay.size, this.venue.backgroundRoom);
     if (free <= 0) return;
     let orders: readonly ExchangeOrder[] = [];
     await run.batch(async (manager) => {
