@@ -77,6 +77,33 @@ describe('an order whose fate is unknown', () => {
     expect(new Set(venue.asked.map((each) => each.id))).toEqual(new Set([id]));
   });
 
+  it('is not sent again when it is old, and given up when it is older', async () => {
+    const { id } = await place();
+    await later(14 * 60);
+    await recover();
+    await waitFor('it to be sent again', () => venue.count('place', id) === 2);
+    await later(2 * 60);
+    await recover();
+    await waitFor('the venue to be asked', () => venue.count('find', id) === 2);
+    await later(3 * 60);
+    await recover();
+    await waitFor('the venue to be asked', () => venue.count('find', id) === 3);
+    expect(await readOrder(id)).toMatchObject({ status: 'pending' });
+    await later(60);
+    await recover();
+    const reason = 'The venue never saw it; it was too late to send it again';
+    expect(await untilStatus(id, 'failed')).toMatchObject({ reason, version: 2 });
+    expect(venue.count('place', id)).toBe(2);
+  });
+
+  it('becomes created however old it is, when the venue has it', async () => {
+    const { id } = await place();
+    await later(3 * 60 * 60);
+    venue.onFind = () => ({ kind: 'found' });
+    await recover();
+    await untilStatus(id, 'created');
+  });
+
   it('is asked about again, with longer and longer pauses, until something is known', async () => {
     const { id } = await place();
     await later(7);
