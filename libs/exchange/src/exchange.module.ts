@@ -30,7 +30,7 @@ import { SettleExchangeOrders } from './settle-exchange-orders.js';
 import { StreamGauges } from './stream-gauges.js';
 import { StreamMetrics } from './stream-metrics.js';
 import { UnsettledGauges } from './unsettled-gauges.js';
-import { Venue } from './venue.js';
+import { backgroundShare, Venue } from './venue.js';
 import { VenueMetrics } from './venue-metrics.js';
 
 @Module({
@@ -94,7 +94,11 @@ export class ExchangeModule implements OnApplicationShutdown {
 
 function configuredGateway({ exchange }: DaybookConfig): ExchangeGateway {
   const { url, venue, token, connections } = exchange;
-  return url === undefined ? new NoVenue() : new RestGateway({ venue, url, token, connections });
+  if (url === undefined) return new NoVenue();
+  // As many as there can be, so that none waits there: its deadline has begun by then, and the wait would be taken for the
+  // venue's.
+  const atATime = connections + backgroundShare(connections);
+  return new RestGateway({ venue, url, token, connections: atATime });
 }
 
 function configuredBus(

@@ -37,6 +37,11 @@ const STATE_NAMES: Readonly<Record<CircuitState, CircuitStateName>> = {
   [CircuitState.Isolated]: 'open',
 };
 
+/** How many requests are made in the background, beside so many placements. */
+export function backgroundShare(connections: number): number {
+  return Math.ceil(connections / 2);
+}
+
 interface Unavailable {
   readonly kind: 'unavailable';
   readonly reason: string;
@@ -63,7 +68,7 @@ export class Venue {
   ) {
     const { connections } = config.exchange;
     this.placing = bulkhead(connections, connections);
-    this.background = bulkhead(Math.ceil(connections / 2), WAITING_IN_BACKGROUND);
+    this.background = bulkhead(backgroundShare(connections), WAITING_IN_BACKGROUND);
     this.breaker.onStateChange((state) => this.tell(STATE_NAMES[state]));
   }
 
@@ -87,7 +92,7 @@ export class Venue {
 
   /** How many requests are made in the background at a time. */
   get backgroundSlots(): number {
-    return Math.ceil(this.config.exchange.connections / 2);
+    return backgroundShare(this.config.exchange.connections);
   }
 
   /** How much more may be asked for {@link inBackground} now. */

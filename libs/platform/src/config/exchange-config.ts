@@ -10,7 +10,7 @@ export interface ExchangeConfig {
   readonly token?: string;
   /** How long an answer of the venue is waited for; then the outcome of a placement is unknown. */
   readonly timeoutMs: number;
-  /** Requests to the venue at a time. */
+  /** Placements under way at the venue at a time; half as many requests besides, for finding out and cancelling. */
   readonly connections: number;
   /** NATS JetStream between the receiver and the consumers, with what it wants to be told; absent: a table in the database. */
   readonly natsUrl?: string;
