@@ -7,7 +7,7 @@ import { waitFor } from '../support/wait-for.js';
 const venue = new ScriptedVenue();
 let daybook: TestApp;
 beforeAll(async () => {
-  daybook = await startTestApp({ DAYBOOK_ROLES: 'api', LOG_LEVEL: 'error' }, venue);
+  daybook = await startTestApp({ DAYBOOK_ROLES: 'api', LOG_LEVEL: 'fatal' }, venue);
 });
 afterAll(() => daybook.stop());
 
