@@ -1,4 +1,4 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
 import {
   bulkhead,
   BulkheadRejectedError,
@@ -52,7 +52,7 @@ interface Unavailable {
  * open. Requests never throw, as those of the {@link ExchangeGateway}; never call one inside a transaction.
  */
 @Injectable()
-export class Venue {
+export class Venue implements OnModuleDestroy {
   private readonly logger = new Logger('Exchange');
   private readonly placing;
   private readonly background;
@@ -60,6 +60,8 @@ export class Venue {
     handleWhenResult((outcome) => isFailure(outcome as { readonly kind: string })),
     { breaker: new CountBreaker(SAMPLE), halfOpenAfter: new ExponentialBackoff(REST) },
   );
+
+  private isStopping = false;
 
   constructor(
     @Inject(EXCHANGE_GATEWAY) private readonly gateway: ExchangeGateway,
@@ -116,10 +118,21 @@ export class Venue {
     }
   }
 
-  /** As {@link whenFree}, for what nobody waits for; undefined, and not done, when too much of it waits. */
+  /**
+   * What still waits in the background is not begun any more: another process does it. Before the hooks of those who wait for
+   * the rest.
+   */
+  onModuleDestroy(): void {
+    this.isStopping = true;
+  }
+
+  /**
+   * As {@link whenFree}, for what nobody waits for; undefined, and not done, when too much of it waits, or the process stops
+   * before it has its turn.
+   */
   async inBackground<T>(work: () => Promise<T>): Promise<T | undefined> {
     try {
-      return await this.background.execute(work);
+      return await this.background.execute(async () => (this.isStopping ? undefined : await work()));
     } catch (error) {
       if (error instanceof BulkheadRejectedError) return undefined;
       throw error;

@@ -76,7 +76,6 @@ interface Unsettled {
 export class RecoverExchangeOrders implements RunsJob, BeforeApplicationShutdown {
   private readonly logger = new Logger('Exchange');
   private readonly underWay = new Map<ExchangeOrderId, Promise<void>>();
-  private isStopping = false;
 
   constructor(
     private readonly venue: Venue,
@@ -109,7 +108,6 @@ export class RecoverExchangeOrders implements RunsJob, BeforeApplicationShutdown
 
   /** So that nothing asks for a database that is closed. */
   async beforeApplicationShutdown(): Promise<void> {
-    this.isStopping = true;
     await Promise.all(this.underWay.values());
   }
 
@@ -158,7 +156,6 @@ export class RecoverExchangeOrders implements RunsJob, BeforeApplicationShutdown
   }
 
   private async recover(unsettled: Unsettled, context: RequestContext): Promise<void> {
-    if (this.isStopping) return;
     const { order } = unsettled;
     const resolution = await (order.status === 'pending' ? this.lookFor(unsettled) : this.cancel(order));
     if (resolution === undefined) return;
