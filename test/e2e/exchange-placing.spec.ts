@@ -301,7 +301,11 @@ describe('a connection to the database that breaks behind COMMIT of what the ven
   it('makes no difference: the answer is the final one, also that of the key', async () => {
     const database = await createTestDatabase();
     const line = await TcpProxy.before(database.url);
-    const environment = { DATABASE_URL: line.through(database.url), DAYBOOK_ROLES: 'api', LOG_LEVEL: 'silent' };
+    const environment = {
+      DATABASE_URL: line.through(database.url),
+      DAYBOOK_ROLES: 'api',
+      LOG_LEVEL: 'silent',
+    };
     const itsVenue = new ScriptedVenue();
     const remote = await startTestApp(environment, itsVenue);
     let cuts = 0;

@@ -101,7 +101,7 @@ describe('an order whose fate is unknown', () => {
     await later(3 * 60 * 60);
     venue.onFind = () => ({ kind: 'found' });
     await recover();
-    await untilStatus(id, 'created');
+    expect(await untilStatus(id, 'created')).toMatchObject({ reason: null });
   });
 
   it('is asked about again, with longer and longer pauses, until something is known', async () => {
@@ -148,7 +148,9 @@ describe('an order at another venue', () => {
     const pending = await place();
     venue.onPlace = () => ({ kind: 'accepted' });
     const open = await place();
-    await daybook.database.query(`UPDATE exchange_orders SET venue = 'XOLD' WHERE status IN ('pending', 'created')`);
+    await daybook.database.query(
+      `UPDATE exchange_orders SET venue = 'XOLD' WHERE status IN ('pending', 'created')`,
+    );
     venue.asked.length = 0;
     await later(7);
     expect(await runNamedJob(daybook, JOB)).toMatchObject({

@@ -51,7 +51,9 @@ export class OtherVenue extends DomainError {
   readonly status = 503;
 
   constructor({ id, venue }: ExchangeOrder, connected: string) {
-    super(`Order ${id} is at the venue ${venue}, and this server is connected to ${connected}. Nothing was done.`);
+    super(
+      `Order ${id} is at the venue ${venue}, and this server is connected to ${connected}. Nothing was done.`,
+    );
   }
 }
 

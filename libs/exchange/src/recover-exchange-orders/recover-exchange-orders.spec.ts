@@ -37,7 +37,9 @@ describe('orders of which the venue has no word', () => {
       gateway.asked.length = 0;
       await recoverLater();
       await waitFor('four to be asked about', () => gateway.count('find') === 4);
-      expect(gateway.asked.map(({ id }) => id).toSorted()).toEqual([0, 1, 2, 3].map((n) => clOrdId(first + n)));
+      expect(gateway.asked.map(({ id }) => id).toSorted()).toEqual(
+        [0, 1, 2, 3].map((n) => clOrdId(first + n)),
+      );
     }
   });
 

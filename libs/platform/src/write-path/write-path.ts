@@ -67,7 +67,10 @@ export class WritePath {
   group<C extends WriteCommand>(
     name: string,
     write: WriteBatch<C>,
-    { isRepeatable = false, ...limits }: Partial<GroupCommitLimits> & { readonly isRepeatable?: boolean } = {},
+    {
+      isRepeatable = false,
+      ...limits
+    }: Partial<GroupCommitLimits> & { readonly isRepeatable?: boolean } = {},
   ): GroupCommit<C, Answer> {
     const group = new GroupCommit<C, Answer>({
       name,
