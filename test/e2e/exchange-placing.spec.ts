@@ -1,10 +1,6 @@
 import { startTestApp, type TestApp, type TestResponse } from '../support/app.js';
-import { createTestDatabase } from '../support/database.js';
-import { insertExchangeOrders } from '../support/exchange-rows.js';
 import { expectInvalid, expectProblem } from '../support/problem.js';
-import { runNamedJob } from '../support/run-named-job.js';
 import { Latch, ScriptedVenue } from '../support/scripted-venue.js';
-import { TcpProxy } from '../support/tcp-proxy.js';
 import { waitFor } from '../support/wait-for.js';
 
 const venue = new ScriptedVenue();
@@ -297,49 +293,10 @@ describe('when too many orders wait for the venue', () => {
   });
 });
 
-describe('a connection to the database that breaks behind COMMIT of what the venue said', () => {
-  it('makes no difference: the answer is the final one, also that of the key', async () => {
-    const database = await createTestDatabase();
-    const line = await TcpProxy.before(database.url);
-    const environment = {
-      DATABASE_URL: line.through(database.url),
-      DAYBOOK_ROLES: 'api',
-      LOG_LEVEL: 'silent',
-    };
-    const itsVenue = new ScriptedVenue();
-    const remote = await startTestApp(environment, itsVenue);
-    let cuts = 0;
-    itsVenue.onPlace = () => {
-      let isCommitted = false;
-      line.onRequest = (chunk) => {
-        isCommitted ||= chunk.includes('COMMIT\0');
-        return true;
-      };
-      line.onAnswer = () => {
-        if (!isCommitted) return true;
-        line.onRequest = line.onAnswer = () => true;
-        cuts += 1;
-        line.breakConnections();
-        return false;
-      };
-      return { kind: 'accepted' };
-    };
-    const placeThere = () =>
-      remote.api('POST', '/exchange/orders', { body: LIMIT, headers: { 'idempotency-key': 'once' } });
-    const answer = await placeThere();
-    expect(cuts).toBe(1);
-    expect(answer.status).toBe(201);
-    expect(bytesOf(await placeThere())).toEqual(bytesOf(answer));
-    await remote.stop();
-    await line.close();
-    await database.drop();
-  });
-});
-
 describe('a server without a venue', () => {
   let lonely: TestApp;
   beforeAll(async () => {
-    lonely = await startTestApp({ DAYBOOK_ROLES: 'api', LOG_LEVEL: 'fatal' });
+    lonely = await startTestApp({ DAYBOOK_ROLES: 'api' });
   });
   afterAll(() => lonely.stop());
 
@@ -350,15 +307,5 @@ describe('a server without a venue', () => {
     expectProblem(cancelling, 503, 'exchange_not_configured');
     expect((await lonely.api('GET', '/exchange/orders')).body).toEqual({ data: [], nextCursor: null });
     expectProblem(await lonely.api('GET', '/exchange/orders/X20261121-00001'), 404, 'not_found');
-  });
-
-  it('says so when orders wait for a word of one', async () => {
-    const recover = () => runNamedJob(lonely, 'recover-exchange-orders');
-    expect(await recover()).toMatchObject({ result: 'succeeded' });
-    await insertExchangeOrders(lonely.database, 1, { status: 'pending' });
-    expect(await recover()).toMatchObject({
-      result: 'failed',
-      error: expect.stringContaining('XSIM, and this process is connected to none'),
-    });
   });
 });

@@ -1,4 +1,5 @@
 import { startTestApp, type TestApp } from '../support/app.js';
+import { insertExchangeOrders } from '../support/exchange-rows.js';
 import { expectProblem } from '../support/problem.js';
 import { runNamedJob } from '../support/run-named-job.js';
 import { Latch, ScriptedVenue } from '../support/scripted-venue.js';
@@ -289,5 +290,23 @@ describe('the circuit breaker', () => {
     });
     expect(placed).toMatchObject({ status: 'created' });
     expect(await circuit()).toBe('closed');
+  });
+});
+
+describe('a server without a venue', () => {
+  let lonely: TestApp;
+  beforeAll(async () => {
+    lonely = await startTestApp({ DAYBOOK_ROLES: 'api', LOG_LEVEL: 'fatal' });
+  });
+  afterAll(() => lonely.stop());
+
+  it('says so when orders wait for a word of one', async () => {
+    const recoverThere = () => runNamedJob(lonely, JOB);
+    expect(await recoverThere()).toMatchObject({ result: 'succeeded' });
+    await insertExchangeOrders(lonely.database, 1, { status: 'pending' });
+    expect(await recoverThere()).toMatchObject({
+      result: 'failed',
+      error: expect.stringContaining('XSIM, and this process is connected to none'),
+    });
   });
 });
