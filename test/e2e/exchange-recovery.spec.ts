@@ -1,4 +1,6 @@
 import { startTestApp, type TestApp } from '../support/app.js';
+import { insertExchangeOrders } from '../support/exchange-rows.js';
+import { expectProblem } from '../support/problem.js';
 import { runNamedJob } from '../support/run-named-job.js';
 import { Latch, ScriptedVenue } from '../support/scripted-venue.js';
 import { waitFor } from '../support/wait-for.js';
@@ -6,7 +8,7 @@ import { waitFor } from '../support/wait-for.js';
 const venue = new ScriptedVenue();
 let daybook: TestApp;
 beforeAll(async () => {
-  daybook = await startTestApp({ DAYBOOK_ROLES: 'api', LOG_LEVEL: 'error' }, venue);
+  daybook = await startTestApp({ DAYBOOK_ROLES: 'api', LOG_LEVEL: 'fatal' }, venue);
 });
 afterAll(() => daybook.stop());
 
@@ -76,6 +78,33 @@ describe('an order whose fate is unknown', () => {
     expect(new Set(venue.asked.map((each) => each.id))).toEqual(new Set([id]));
   });
 
+  it('is not sent again when it is old, and given up when it is older', async () => {
+    const { id } = await place();
+    await later(14 * 60);
+    await recover();
+    await waitFor('it to be sent again', () => venue.count('place', id) === 2);
+    await later(2 * 60);
+    await recover();
+    await waitFor('the venue to be asked', () => venue.count('find', id) === 2);
+    await later(3 * 60);
+    await recover();
+    await waitFor('the venue to be asked', () => venue.count('find', id) === 3);
+    expect(await readOrder(id)).toMatchObject({ status: 'pending' });
+    await later(60);
+    await recover();
+    const reason = 'The venue never saw it; it was too late to send it again';
+    expect(await untilStatus(id, 'failed')).toMatchObject({ reason, version: 2 });
+    expect(venue.count('place', id)).toBe(2);
+  });
+
+  it('becomes created however old it is, when the venue has it', async () => {
+    const { id } = await place();
+    await later(3 * 60 * 60);
+    venue.onFind = () => ({ kind: 'found' });
+    await recover();
+    expect(await untilStatus(id, 'created')).toMatchObject({ reason: null });
+  });
+
   it('is asked about again, with longer and longer pauses, until something is known', async () => {
     const { id } = await place();
     await later(7);
@@ -112,6 +141,28 @@ describe('an order whose fate is unknown', () => {
     venue.onPlace = () => ({ kind: 'accepted' });
     await place();
     expect(await readOrder(id)).toMatchObject({ status: 'pending', version: 1 });
+  });
+});
+
+describe('an order at another venue', () => {
+  it('is neither asked about nor sent, nor can it be cancelled', async () => {
+    const pending = await place();
+    venue.onPlace = () => ({ kind: 'accepted' });
+    const open = await place();
+    await daybook.database.query(
+      `UPDATE exchange_orders SET venue = 'XOLD' WHERE status IN ('pending', 'created')`,
+    );
+    venue.asked.length = 0;
+    await later(7);
+    expect(await runNamedJob(daybook, JOB)).toMatchObject({
+      result: 'failed',
+      error: expect.stringContaining('XOLD, and this process is connected to XTST'),
+    });
+    const answer = await daybook.api('DELETE', `/exchange/orders/${open.id}`);
+    const problem = expectProblem(answer, 503, 'exchange_not_configured');
+    expect(problem.detail).toContain('XOLD');
+    expect(venue.asked).toEqual([]);
+    expect(await readOrder(pending.id)).toMatchObject({ status: 'pending' });
   });
 });
 
@@ -176,6 +227,32 @@ describe('an order that shall be cancelled', () => {
     expect(await readOrder(id)).toMatchObject({ status: 'cancel_pending' });
   });
 
+  it('is asked about again though it is filled all the while, and as soon as if it never had been unknown', async () => {
+    const { id } = await place();
+    venue.onFind = () => ({ kind: 'unknown', reason: 'No answer' });
+    for (const seconds of [7, 3, 5, 9]) {
+      await later(seconds);
+      await recover();
+    }
+    venue.onFind = () => ({ kind: 'found' });
+    await later(16);
+    await recover();
+    await untilStatus(id, 'created');
+    venue.onCancel = () => ({ kind: 'unknown', reason: 'No answer' });
+    await daybook.api('DELETE', `/exchange/orders/${id}`);
+    await waitFor('the venue to be asked', () => venue.count('cancel', id) === 1);
+    for (const times of [1, 2, 3]) {
+      await later(times === 1 ? 5 : 4);
+      await daybook.database.query(
+        `UPDATE exchange_orders SET cum_quantity = $1, updated_at = business_now(), version = version + 1
+         WHERE status = 'cancel_pending'`,
+        [times],
+      );
+      await recover();
+      expect([times, venue.count('cancel', id)]).toEqual([times, times === 1 ? 1 : times]);
+    }
+  });
+
   it('is cancelled when the venue does not know it', async () => {
     venue.onCancel = () => ({ kind: 'unknown', reason: 'No answer' });
     const id = await wishToCancel();
@@ -213,5 +290,23 @@ describe('the circuit breaker', () => {
     });
     expect(placed).toMatchObject({ status: 'created' });
     expect(await circuit()).toBe('closed');
+  });
+});
+
+describe('a server without a venue', () => {
+  let lonely: TestApp;
+  beforeAll(async () => {
+    lonely = await startTestApp({ DAYBOOK_ROLES: 'api', LOG_LEVEL: 'fatal' });
+  });
+  afterAll(() => lonely.stop());
+
+  it('says so when orders wait for a word of one', async () => {
+    const recoverThere = () => runNamedJob(lonely, JOB);
+    expect(await recoverThere()).toMatchObject({ result: 'succeeded' });
+    await insertExchangeOrders(lonely.database, 1, { status: 'pending' });
+    expect(await recoverThere()).toMatchObject({
+      result: 'failed',
+      error: expect.stringContaining('XSIM, and this process is connected to none'),
+    });
   });
 });

@@ -13,6 +13,7 @@ const RESOLUTIONS: readonly Resolution[] = [
   { kind: 'unavailable', reason: 'Away' },
   { kind: 'unknown', reason: 'Silence' },
   { kind: 'unseen' },
+  { kind: 'given_up', reason: 'Too late' },
 ];
 const settle = (status: ExchangeOrderStatus, resolution: Resolution, isBeingRecovered = false) => {
   const order = exchangeOrder({ status });
@@ -24,6 +25,7 @@ describe('what the venue says of an order', () => {
     ['accepted', 'created', null],
     ['refused', 'rejected', 'No'],
     ['unavailable', 'failed', 'Away'],
+    ['given_up', 'failed', 'Too late'],
   ])('that waits for its word, when it is %s, makes it %s', (kind, status, reason) => {
     const { order, settled } = settle(
       'pending',
@@ -40,7 +42,7 @@ describe('what the venue says of an order', () => {
   it('counts for nothing while somebody else asks, when it speaks of one attempt alone', () => {
     for (const resolution of RESOLUTIONS) {
       const { order, settled } = settle('pending', resolution, true);
-      const isFinalWord = resolution.kind === 'accepted' || resolution.kind === 'refused';
+      const isFinalWord = ['accepted', 'refused', 'given_up'].includes(resolution.kind);
       expect([resolution.kind, settled === order]).toEqual([resolution.kind, !isFinalWord]);
     }
   });

@@ -2,7 +2,11 @@ import type { PlacementOutcome } from './exchange-gateway.js';
 import type { ExchangeOrder } from './exchange-order.entity.js';
 
 /** What was learnt of an order: how its placement went, or that the venue does not know it. */
-export type Resolution = PlacementOutcome | { readonly kind: 'unseen' };
+export type Resolution =
+  | PlacementOutcome
+  | { readonly kind: 'unseen' }
+  /** It is not at the venue, and nobody has sent it for a long time, nor will. */
+  | { readonly kind: 'given_up'; readonly reason: string };
 
 /**
  * The order as it is with what was learnt of it; the very same when that is nothing new. Reports of the venue may have
@@ -34,6 +38,8 @@ export function decideSettlement(
       return move('created', null);
     case 'refused':
       return move('rejected', resolution.reason);
+    case 'given_up':
+      return move('failed', resolution.reason);
     case 'unavailable':
       // It says that this attempt is not at the venue. Of another one it says nothing.
       return isBeingRecovered ? order : move('failed', resolution.reason);

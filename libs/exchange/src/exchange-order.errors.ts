@@ -45,6 +45,18 @@ export class ExchangeNotConfigured extends DomainError {
   }
 }
 
+/** The order was placed at a venue that this server is not connected to. Nothing was done. */
+export class OtherVenue extends DomainError {
+  readonly code = 'exchange_not_configured';
+  readonly status = 503;
+
+  constructor({ id, venue }: ExchangeOrder, connected: string) {
+    super(
+      `Order ${id} is at the venue ${venue}, and this server is connected to ${connected}. Nothing was done.`,
+    );
+  }
+}
+
 /** Only what is at the venue can be cancelled there. */
 export class FateUnknown extends DomainError {
   readonly code = 'illegal_transition';

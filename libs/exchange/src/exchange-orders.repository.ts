@@ -45,11 +45,15 @@ const FIND_NAMED = `
 const LOCK = `
   SELECT ${EXCHANGE_ORDER_COLUMNS} FROM exchange_orders WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE`;
 
+const IS_WISH = `change.status = 'cancel_pending' AND exchange_orders.status <> 'cancel_pending'`;
+
 // Guarded by the version that was read under lock. The ids are named a second time because from a join alone the planner
-// cannot tell which months it can leave out.
+// cannot tell which months it can leave out. A wish to cancel is the first time that the venue is asked about it.
 const UPDATE = `
   UPDATE exchange_orders SET status = change.status, reason = change.reason, cum_quantity = change.cum_quantity,
-    traded_cents = change.traded_cents, updated_at = change.updated_at, version = change.version
+    traded_cents = change.traded_cents, updated_at = change.updated_at, version = change.version,
+    asked_at = CASE WHEN ${IS_WISH} THEN change.updated_at ELSE asked_at END,
+    asked = CASE WHEN ${IS_WISH} THEN 0 ELSE asked END
   FROM unnest($1::bigint[], ${textsIn('$2')}, ${textsIn('$3')}, $4::bigint[], $5::numeric[], $6::timestamptz[], $7::int[],
     $8::int[]) AS change (id, status, reason, cum_quantity, traded_cents, updated_at, version, previous)
   WHERE exchange_orders.id = change.id AND exchange_orders.id = ANY($1::bigint[])

@@ -30,7 +30,7 @@ import { SettleExchangeOrders } from './settle-exchange-orders.js';
 import { StreamGauges } from './stream-gauges.js';
 import { StreamMetrics } from './stream-metrics.js';
 import { UnsettledGauges } from './unsettled-gauges.js';
-import { Venue } from './venue.js';
+import { backgroundShare, Venue } from './venue.js';
 import { VenueMetrics } from './venue-metrics.js';
 
 @Module({
@@ -93,8 +93,12 @@ export class ExchangeModule implements OnApplicationShutdown {
 }
 
 function configuredGateway({ exchange }: DaybookConfig): ExchangeGateway {
-  const { url, token, connections } = exchange;
-  return url === undefined ? new NoVenue() : new RestGateway({ venue: 'XSIM', url, token, connections });
+  const { url, venue, token, connections } = exchange;
+  if (url === undefined) return new NoVenue();
+  // As many as there can be, so that none waits there: its deadline has begun by then, and the wait would be taken for the
+  // venue's.
+  const atATime = connections + backgroundShare(connections);
+  return new RestGateway({ venue, url, token, connections: atATime });
 }
 
 function configuredBus(

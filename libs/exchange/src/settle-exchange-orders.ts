@@ -40,8 +40,11 @@ export class SettleExchangeOrders {
     private readonly orders: ExchangeOrdersRepository,
     private readonly idempotency: IdempotencyStore,
   ) {
-    this.groupCommit = writePath.group<Settlement>('settle-exchange-orders', (settlements, manager) =>
-      this.write(settlements, manager),
+    this.groupCommit = writePath.group<Settlement>(
+      'settle-exchange-orders',
+      (settlements, manager) => this.write(settlements, manager),
+      // The second time the order is found settled, and its key answered.
+      { isRepeatable: true },
     );
   }
 

@@ -1,4 +1,4 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
 import {
   bulkhead,
   BulkheadRejectedError,
@@ -37,6 +37,11 @@ const STATE_NAMES: Readonly<Record<CircuitState, CircuitStateName>> = {
   [CircuitState.Isolated]: 'open',
 };
 
+/** How many requests are made in the background, beside so many placements. */
+export function backgroundShare(connections: number): number {
+  return Math.ceil(connections / 2);
+}
+
 interface Unavailable {
   readonly kind: 'unavailable';
   readonly reason: string;
@@ -47,7 +52,7 @@ interface Unavailable {
  * open. Requests never throw, as those of the {@link ExchangeGateway}; never call one inside a transaction.
  */
 @Injectable()
-export class Venue {
+export class Venue implements OnModuleDestroy {
   private readonly logger = new Logger('Exchange');
   private readonly placing;
   private readonly background;
@@ -56,6 +61,8 @@ export class Venue {
     { breaker: new CountBreaker(SAMPLE), halfOpenAfter: new ExponentialBackoff(REST) },
   );
 
+  private isStopping = false;
+
   constructor(
     @Inject(EXCHANGE_GATEWAY) private readonly gateway: ExchangeGateway,
     @Inject(CONFIG) private readonly config: DaybookConfig,
@@ -63,7 +70,7 @@ export class Venue {
   ) {
     const { connections } = config.exchange;
     this.placing = bulkhead(connections, connections);
-    this.background = bulkhead(Math.ceil(connections / 2), WAITING_IN_BACKGROUND);
+    this.background = bulkhead(backgroundShare(connections), WAITING_IN_BACKGROUND);
     this.breaker.onStateChange((state) => this.tell(STATE_NAMES[state]));
   }
 
@@ -87,7 +94,12 @@ export class Venue {
 
   /** How many requests are made in the background at a time. */
   get backgroundSlots(): number {
-    return Math.ceil(this.config.exchange.connections / 2);
+    return backgroundShare(this.config.exchange.connections);
+  }
+
+  /** How much more may be asked for {@link inBackground} now. */
+  get backgroundRoom(): number {
+    return this.background.executionSlots + this.background.queueSlots;
   }
 
   /**
@@ -106,10 +118,21 @@ export class Venue {
     }
   }
 
-  /** As {@link whenFree}, for what nobody waits for; undefined, and not done, when too much of it waits. */
+  /**
+   * What still waits in the background is not begun any more: another process does it. Before the hooks of those who wait for
+   * the rest.
+   */
+  onModuleDestroy(): void {
+    this.isStopping = true;
+  }
+
+  /**
+   * As {@link whenFree}, for what nobody waits for; undefined, and not done, when too much of it waits, or the process stops
+   * before it has its turn.
+   */
   async inBackground<T>(work: () => Promise<T>): Promise<T | undefined> {
     try {
-      return await this.background.execute(work);
+      return await this.background.execute(async () => (this.isStopping ? undefined : await work()));
     } catch (error) {
       if (error instanceof BulkheadRejectedError) return undefined;
       throw error;

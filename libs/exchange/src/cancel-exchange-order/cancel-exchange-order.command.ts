@@ -29,7 +29,7 @@ import { decideCancellation } from './decide-cancellation.js';
 /**
  * Asks the venue to cancel an order. Answered as soon as the wish is committed; what becomes of it the venue tells by its
  * reports, and a fill may be faster.
- * @throws {NotFound} {VersionConflict} {IllegalTransition} {FateUnknown} {ExchangeNotConfigured}
+ * @throws {NotFound} {VersionConflict} {IllegalTransition} {FateUnknown} {OtherVenue} {ExchangeNotConfigured}
  */
 export class CancelExchangeOrder extends Command<Answer> implements WriteCommand {
   constructor(
@@ -89,7 +89,8 @@ export class CancelExchangeOrderHandler
       const { orderId, context, expectedVersion } = command;
       const customerId = isOperator(context) ? undefined : context.actor;
       const order = current.get(orderId);
-      const decision = decideCancellation({ orderId, expectedVersion, customerId }, order, now);
+      const wish = { orderId, venue: this.venue.name, expectedVersion, customerId };
+      const decision = decideCancellation(wish, order, now);
       this.written.delete(command);
       if (decision instanceof DomainError) return decision;
       if (decision !== order) {

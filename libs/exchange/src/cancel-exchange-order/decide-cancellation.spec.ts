@@ -6,7 +6,7 @@ import { decideCancellation } from './decide-cancellation.js';
 
 const NOW = new Date('2026-11-21T12:00:00.000Z');
 const order = exchangeOrder({ status: 'created', reason: 'Too late' });
-const ask = { orderId: order.id };
+const ask = { orderId: order.id, venue: order.venue };
 
 describe('the wish to cancel', () => {
   it('makes an order that is at the venue wait for it', () => {
@@ -36,6 +36,19 @@ describe('the wish to cancel', () => {
   it('is refused at another version, whatever the status', () => {
     const decision = decideCancellation({ ...ask, expectedVersion: order.version + 1 }, order, NOW);
     expect(decision).toEqual(new VersionConflict(order.version));
+  });
+
+  it('is refused when the order is at another venue than can be asked, unless it has ended or was wished before', () => {
+    const elsewhere = { ...ask, venue: 'XFRA' };
+    expect(decideCancellation(elsewhere, order, NOW)).toMatchObject({
+      code: 'exchange_not_configured',
+      message: expect.stringContaining('XFRA'),
+    });
+    expect(decideCancellation(elsewhere, { ...order, status: 'filled' }, NOW)).toMatchObject({
+      code: 'illegal_transition',
+    });
+    const waiting = { ...order, status: 'cancel_pending' as const };
+    expect(decideCancellation(elsewhere, waiting, NOW)).toBe(waiting);
   });
 
   it('of a stranger, and of an order that there is not, are answered alike', () => {

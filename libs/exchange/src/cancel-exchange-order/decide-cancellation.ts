@@ -1,12 +1,14 @@
 import { type DomainError, VersionConflict } from '@daybook/platform';
 
 import type { ExchangeOrder } from '../exchange-order.entity.js';
-import { FateUnknown, unknownExchangeOrder } from '../exchange-order.errors.js';
+import { FateUnknown, OtherVenue, unknownExchangeOrder } from '../exchange-order.errors.js';
 import { exchangeOrderStatusMachine } from '../exchange-order-status.js';
 
 /** One wish to cancel an order. */
 export interface CancellationRequest {
   readonly orderId: string;
+  /** The one that could be asked. */
+  readonly venue: string;
   /** Undefined: whatever version it is at. */
   readonly expectedVersion?: number | undefined;
   /** The customer that asks; undefined for an operator, who may cancel every order. */
@@ -19,7 +21,7 @@ export interface CancellationRequest {
  * @param updatedAt the moment of the batch, by the database clock
  */
 export function decideCancellation(
-  { orderId, expectedVersion, customerId }: CancellationRequest,
+  { orderId, venue, expectedVersion, customerId }: CancellationRequest,
   order: ExchangeOrder | undefined,
   updatedAt: Date,
 ): ExchangeOrder | DomainError {
@@ -32,5 +34,6 @@ export function decideCancellation(
     return new FateUnknown(order, exchangeOrderStatusMachine.allowed(order.status));
   if (!exchangeOrderStatusMachine.isAllowed(order.status, 'cancel_pending'))
     return exchangeOrderStatusMachine.refusal(order.status, 'cancel_pending');
+  if (order.venue !== venue) return new OtherVenue(order, venue);
   return { ...order, status: 'cancel_pending', reason: null, updatedAt, version: order.version + 1 };
 }

@@ -2,13 +2,15 @@ import { DataSource } from 'typeorm';
 
 import { createTestDatabase, type TestDatabase } from '../../../../test/support/database.js';
 import { dataSourceOptions } from '../database/data-source-options.js';
-import { inTransaction } from '../database/transaction.js';
+import { CommitOutcomeUnknown, inTransaction, RetryTransaction } from '../database/transaction.js';
 import { DomainError } from '../errors/domain-error.js';
 import { Answer } from '../http/answer.js';
-import { type IdempotencyClaim, IdempotencyStore } from './idempotency.js';
+import { Readiness } from '../health/health.controller.js';
+import { type IdempotencyClaim, IdempotencyInFlight, IdempotencyStore } from './idempotency.js';
 import { ProvisionalAnswers } from './provisional-answers.js';
 
 const store = new IdempotencyStore();
+const readiness = new Readiness();
 const PATIENCE_MS = 20_000;
 
 let database: TestDatabase;
@@ -19,8 +21,8 @@ let there: ProvisionalAnswers;
 beforeAll(async () => {
   database = await createTestDatabase();
   dataSource = await new DataSource(dataSourceOptions(database.url, 8)).initialize();
-  here = new ProvisionalAnswers(dataSource, store);
-  there = new ProvisionalAnswers(dataSource, store);
+  here = new ProvisionalAnswers(dataSource, store, readiness);
+  there = new ProvisionalAnswers(dataSource, store, readiness);
 });
 afterAll(async () => {
   await dataSource.destroy();
@@ -143,6 +145,63 @@ describe('a repetition', () => {
     const claim = await aClaim();
     await conclude(claim, final);
     expect(await here.finalFor(claim, provisional, 0)).toEqual(final.asReplay());
+  });
+});
+
+describe('a repetition that cannot be told now may come again', () => {
+  afterEach(() => {
+    readiness.isStopping = false;
+  });
+
+  it('because the key has been forgotten', async () => {
+    const forgotten = { caller: 'alice', key: 'forgotten', fingerprint: 'tea' };
+    await expect(here.finalFor(forgotten, provisional, 0)).rejects.toBeInstanceOf(IdempotencyInFlight);
+    await expect(here.finalFor(forgotten, provisional, 1_000)).rejects.toBeInstanceOf(IdempotencyInFlight);
+  });
+
+  it('because the server stops', async () => {
+    const claim = await aClaim();
+    const waiting = here.finalFor(claim, provisional, 3_600_000);
+    readiness.isStopping = true;
+    await expect(waiting).rejects.toBeInstanceOf(IdempotencyInFlight);
+    expect(await find(claim)).toMatchObject({ isProvisional: true });
+  });
+
+  it.each([
+    ['nobody knows whether it was committed', new CommitOutcomeUnknown(new Error('Gone')), 1],
+    ['it lost against others again and again', new RetryTransaction('Somebody was faster', undefined), 5],
+  ])('because %s', async (_, error, runs) => {
+    const claim = await aClaim();
+    let tries = 0;
+    const failing = Object.create(store, {
+      conclude: {
+        value: () => {
+          tries += 1;
+          return Promise.reject(error);
+        },
+      },
+    }) as IdempotencyStore;
+    const unlucky = new ProvisionalAnswers(dataSource, failing, readiness);
+    await expect(unlucky.finalFor(claim, provisional, 0)).rejects.toBeInstanceOf(IdempotencyInFlight);
+    expect(tries).toBe(runs);
+    expect(await here.finalFor(claim, provisional, 0)).toMatchObject({ status: 202, isReplay: true });
+  });
+
+  it('not when it lost against another once', async () => {
+    const claim = await aClaim();
+    const errors = [new RetryTransaction('Somebody was faster', undefined)];
+    const failing = Object.create(store, {
+      find: {
+        value: async (...args: Parameters<IdempotencyStore['find']>) => {
+          const error = errors.pop();
+          if (error !== undefined) throw error;
+          return store.find(...args);
+        },
+      },
+    }) as IdempotencyStore;
+    await conclude(claim, final);
+    const unlucky = new ProvisionalAnswers(dataSource, failing, readiness);
+    expect(await unlucky.finalFor(claim, provisional, PATIENCE_MS)).toEqual(final.asReplay());
   });
 });
 

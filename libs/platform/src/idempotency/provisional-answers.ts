@@ -1,12 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises';
 
 import { Inject, Injectable } from '@nestjs/common';
-import { DataSource } from 'typeorm';
+import { DataSource, type EntityManager } from 'typeorm';
 
-import { inTransaction } from '../database/transaction.js';
+import { CommitOutcomeUnknown, inRepeatedTransaction, isRepeatable } from '../database/transaction.js';
 import { DomainError } from '../errors/domain-error.js';
+import { Readiness } from '../health/health.controller.js';
 import type { Answer } from '../http/answer.js';
-import { type IdempotencyClaim, IdempotencyStore } from './idempotency.js';
+import { type IdempotencyClaim, IdempotencyInFlight, IdempotencyStore } from './idempotency.js';
 
 const FIRST_LOOK_MS = 50;
 const LONGEST_PAUSE_MS = 500;
@@ -23,6 +24,7 @@ export class ProvisionalAnswers {
   constructor(
     @Inject(DataSource) private readonly database: DataSource,
     private readonly store: IdempotencyStore,
+    private readonly readiness: Readiness,
   ) {}
 
   /** While `work` goes on, repetitions in this process get what it comes to. */
@@ -33,6 +35,7 @@ export class ProvisionalAnswers {
   /**
    * The final answer to a repetition. When there is none in time, because the process that would give it has died, the
    * provisional one becomes final: from then on nothing replaces it, so that no two repetitions are answered differently.
+   * @throws {IdempotencyInFlight} when it cannot be told now: another repetition can be, in a moment
    */
   async finalFor(claim: IdempotencyClaim, provisional: Answer, patienceMs: number): Promise<Answer> {
     const awaited =
@@ -53,26 +56,33 @@ export class ProvisionalAnswers {
     const until = performance.now() + patienceMs;
     for (let pauseMs = FIRST_LOOK_MS; performance.now() < until; pauseMs *= 1.5) {
       await pause(Math.min(pauseMs, LONGEST_PAUSE_MS));
+      if (this.readiness.isStopping) throw new IdempotencyInFlight();
       const stored = await this.look(claim);
       if (!stored.isProvisional) return stored;
     }
-    return inTransaction(this.database, async (manager) => {
+    return this.transact(async (manager) => {
       const [isFinal] = await this.store.conclude(manager, [{ claim, answer: provisional }]);
       return isFinal ? provisional : this.read(claim, manager);
     });
   }
 
   private look(claim: IdempotencyClaim): Promise<Answer> {
-    return inTransaction(this.database, (manager) => this.read(claim, manager));
+    return this.transact((manager) => this.read(claim, manager));
   }
 
-  private async read(
-    claim: IdempotencyClaim,
-    manager: Parameters<IdempotencyStore['find']>[0],
-  ): Promise<Answer> {
+  private async transact(work: (manager: EntityManager) => Promise<Answer>): Promise<Answer> {
+    try {
+      return await inRepeatedTransaction(this.database, work);
+    } catch (error) {
+      if (error instanceof CommitOutcomeUnknown || isRepeatable(error)) throw new IdempotencyInFlight();
+      throw error;
+    }
+  }
+
+  private async read(claim: IdempotencyClaim, manager: EntityManager): Promise<Answer> {
     const [stored] = await this.store.find(manager, [claim]);
-    if (stored === undefined)
-      throw new Error('An idempotency key was forgotten while its request was under way');
+    // It was forgotten, being old, since it was found.
+    if (stored === undefined) throw new IdempotencyInFlight();
     if (stored instanceof DomainError) throw stored;
     return stored;
   }

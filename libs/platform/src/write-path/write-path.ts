@@ -61,17 +61,22 @@ export class WritePath {
   /**
    * A hot write: concurrent commands share transactions. `write` may return refusals for some of them.
    * @param name what the commands do: `place-order`
+   * @param options how much at a time; whether a second run of any command has no second effect, as it has none anyway when
+   *   the command carries an idempotency key
    */
   group<C extends WriteCommand>(
     name: string,
     write: WriteBatch<C>,
-    limits?: Partial<GroupCommitLimits>,
+    {
+      isRepeatable = false,
+      ...limits
+    }: Partial<GroupCommitLimits> & { readonly isRepeatable?: boolean } = {},
   ): GroupCommit<C, Answer> {
     const group = new GroupCommit<C, Answer>({
       name,
       commit: (commands) => traceBatch(name, commands, () => this.commit(commands, write)),
-      isRepeatable: (command) => command.idempotency !== undefined,
-      ...(limits && { limits }),
+      isRepeatable: (command) => isRepeatable || command.idempotency !== undefined,
+      limits,
       observers: this.observers,
     });
     this.groups.push(group as unknown as GroupCommit<never, Answer>);
