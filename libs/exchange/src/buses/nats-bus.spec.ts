@@ -146,6 +146,26 @@ describeWithNats()('with a real broker', () => {
       expect((await drain(bus, 4, 30, 1_000)).through).toBe(80);
     });
 
+    it.each([
+      ['is still shorter', 3],
+      ['has grown longer', 60],
+    ])('goes on reading when the stream was removed and made again, and %s', async (_, stretches) => {
+      const [publisher, consumer] = [await receiving(), open()];
+      const publishAll = async (from: number, count: number) => {
+        for (let after = from; after < from + 10 * count; after += 10)
+          await publisher.publish([stretchOf(4, after, after + 10), stretchOf(5, after, after + 10)]);
+      };
+      await publishAll(0, 20);
+      const { through } = await drain(consumer, 4, 0, 1_000);
+      expect(through).toBe(200);
+      await operate(({ streams }) => streams.delete(STREAM));
+      expect(await publisher.resumeAfter(everyPart(200))).toBe(200);
+      await publishAll(200, stretches);
+      expect((await drain(consumer, 4, through, 1_000)).seen).toEqual(
+        sequencesOf([stretchOf(4, 200, 200 + 10 * stretches)]),
+      );
+    });
+
     it('leaves a stream as the operator has it, as long as nothing can be lost there', async () => {
       await operate(({ streams }) =>
         streams.add({

@@ -111,10 +111,17 @@ export class NatsBus implements ExecutionBus {
         seq: sequence + 1,
         next_by_subj: this.subjectOf(partition),
       });
-      if (message === null) break;
-      const { after, through } = readHead(message.header);
+      const head = message === null ? undefined : readHead(message.header);
+      const joins = head !== undefined && head.after <= reached;
+      if (!joins && taken.length === 0 && !(await this.stillHas(session, partition, known.at(-1)))) {
+        known.length = 0;
+        sequence = 0;
+        continue;
+      }
+      if (message === null || head === undefined) break;
+      const { after, through } = head;
       // Something is missing here. What comes before is good.
-      if (after > reached && taken.length > 0) break;
+      if (!joins && taken.length > 0) break;
       if (through > reached) {
         taken.push({ partition, after, through, reports: readReports(message.data) });
         count += taken.at(-1)?.reports.length ?? 0;
@@ -177,6 +184,21 @@ export class NatsBus implements ExecutionBus {
       }
     }
     return { through: reached, since: place.since, sequence };
+  }
+
+  /**
+   * Whether what was handed out last is still there. It is not removed before the next one is applied; so without it the broker's
+   * stream was emptied, or is another one, whose numbers begin again.
+   */
+  private async stillHas(
+    { manager }: NatsSession,
+    partition: number,
+    last: Handed | undefined,
+  ): Promise<boolean> {
+    if (last === undefined) return true;
+    const found = await manager.direct.getMessage(this.stream.name, { seq: last.sequence });
+    // In another stream something else may have the number. If it tells of no more than what was handed out, nothing was missed.
+    return found?.subject === this.subjectOf(partition) && readHead(found.header).through <= last.through;
   }
 
   /** How far the bus has a part without a hole from what is applied on. What does not join that is removed. */
