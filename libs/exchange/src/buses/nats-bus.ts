@@ -69,12 +69,12 @@ export class NatsBus implements ExecutionBus {
     this.arrivals = new Arrivals(lookEveryMs);
   }
 
-  async resumeAfter(applied: readonly number[]): Promise<number> {
+  async resumeAfter(applied: readonly number[], lost: readonly number[] = []): Promise<number> {
     const broker = await this.connected();
     broker.places = undefined;
     await ensureStream(broker.session, this.stream);
     const places = await Promise.all(
-      applied.map((at, partition) => this.findPlace(broker.session, partition, at)),
+      applied.map((at, partition) => this.findPlace(broker.session, partition, at, lost.includes(partition))),
     );
     broker.places = places;
     return Math.min(...places.map(({ through }) => through));
@@ -202,7 +202,12 @@ export class NatsBus implements ExecutionBus {
   }
 
   /** How far the bus has a part without a hole from what is applied on. What does not join that is removed. */
-  private async findPlace({ manager }: NatsSession, partition: number, applied: number): Promise<Place> {
+  private async findPlace(
+    { manager }: NatsSession,
+    partition: number,
+    applied: number,
+    isLost: boolean,
+  ): Promise<Place> {
     const { name } = this.stream;
     const subject = this.subjectOf(partition);
     // Not by a direct get: in a cluster a server may answer which is behind.
@@ -211,7 +216,8 @@ export class NatsBus implements ExecutionBus {
     const { since, through } = readHead(last.header);
     if (through <= applied) return { through: applied, since: applied, sequence: last.seq };
     const first = await manager.direct.getMessage(name, { seq: 1, next_by_subj: subject });
-    if (first !== null && since <= applied && readHead(first.header).after <= applied)
+    // A hole between the two is seen only by whoever reads them all.
+    if (!isLost && first !== null && since <= applied && readHead(first.header).after <= applied)
       return { through, since, sequence: last.seq };
     await manager.streams.purge(name, { filter: subject });
     return { through: applied, since: applied, sequence: 0 };

@@ -142,11 +142,19 @@ describe('the receiver', () => {
 
   it('has sent again what a consumer misses, even if the bus knows nothing of it', async () => {
     const venue = new ScriptedVenue((after) => [range(after + 1, 100)]);
-    start(venue);
+    const bus = busOf();
+    const told: unknown[] = [];
+    const resumeAfter = bus.resumeAfter.bind(bus);
+    bus.resumeAfter = (applied, lost) => {
+      told.push(lost);
+      return resumeAfter(applied, lost);
+    };
+    start(venue, bus);
     await whenReceived(100);
     await daybook.database.query('UPDATE execution_offsets SET lost_after = applied WHERE partition = 2');
     await waitFor('it to be asked for', () => venue.askedAfter.length > 1);
     expect(venue.askedAfter.slice(0, 2)).toEqual([0, 0]);
+    expect([told[0], told.at(-1)]).toEqual([[], [2]]);
   });
 
   it('reads no faster than the bus takes', async () => {

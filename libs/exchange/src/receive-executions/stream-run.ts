@@ -88,8 +88,10 @@ export class StreamRun {
   /** From where the venue has to send. What the bus has lost without knowing it is asked for, too. */
   private async findBeginning(venue: string): Promise<number> {
     const parts = await this.offsets.read(venue);
-    const after = await this.bus.resumeAfter(parts.map(({ applied }) => applied));
-    return Math.min(after, ...parts.filter(({ isLost }) => isLost).map(({ applied }) => applied));
+    const applied = parts.map((part) => part.applied);
+    const lost = [...parts.keys()].filter((part) => parts[part]?.isLost);
+    const after = await this.bus.resumeAfter(applied, lost);
+    return Math.min(after, ...lost.map((part) => applied[part] ?? 0));
   }
 
   private async read(after: number): Promise<void> {
