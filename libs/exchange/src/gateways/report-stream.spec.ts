@@ -95,9 +95,10 @@ describe('what comes over the stream', () => {
     const frames: number[] = [];
     for await (const reports of gatewayTo(venue.url).reports(0, AbortSignal.timeout(30_000))) {
       frames.push(reports.length);
-      if (frames.length === 3) break;
+      if (frames.length === 4) break;
     }
-    expect(frames).toEqual([2, 0, 1]);
+    // The first says that the connection stands.
+    expect(frames).toEqual([0, 2, 0, 1]);
   });
 
   it.each<[string, string, RegExp]>([
@@ -243,6 +244,7 @@ describe('a stream on which nothing happens', () => {
     const reading = gatewayTo(venue.url, { heartbeatMs: 10 })
       .reports(0, AbortSignal.timeout(30_000))
       [Symbol.asyncIterator]();
+    expect((await reading.next()).value).toEqual([]);
     const next = reading.next();
     await waitFor('ten signs of life', () => venue.pings >= 10);
     venue.sockets[0]?.send(frame(report(1)));
@@ -268,12 +270,12 @@ describe('a reader that is slower than the venue', () => {
     const slow = gatewayTo(venue.url, { heartbeatMs: 10 })
       .reports(0, AbortSignal.timeout(30_000))
       [Symbol.asyncIterator]();
+    expect((await slow.next()).value).toHaveLength(0);
     expect((await slow.next()).value).toHaveLength(PER_FRAME);
     const stop = new AbortController();
-    const beside = gatewayTo(other.url, { heartbeatMs: 10 })
-      .reports(0, stop.signal)
-      [Symbol.asyncIterator]()
-      .next();
+    const quiet = gatewayTo(other.url, { heartbeatMs: 10 }).reports(0, stop.signal)[Symbol.asyncIterator]();
+    expect((await quiet.next()).value).toEqual([]);
+    const beside = quiet.next();
     // Nobody is in its way, and still most of it does not leave the venue.
     for (let before = -1, left = 0; before !== left;) {
       const beats = other.pings + 10;
