@@ -91,7 +91,11 @@ describe('the PostgreSQL bus', () => {
   });
 
   it('finds the first hole of each part, whatever overlaps before it', async () => {
-    const stretch = fc.tuple(fc.integer({ min: 0, max: 3 }), fc.integer({ min: 0, max: 40 }), fc.integer({ min: 1, max: 9 }));
+    const stretch = fc.tuple(
+      fc.integer({ min: 0, max: 3 }),
+      fc.integer({ min: 0, max: 40 }),
+      fc.integer({ min: 1, max: 9 }),
+    );
     const parts = fc.array(fc.integer({ min: 0, max: 30 }), { minLength: PARTITIONS, maxLength: PARTITIONS });
     await fc.assert(
       fc.asyncProperty(fc.array(stretch, { maxLength: 25 }), parts, async (drawn, applied) => {

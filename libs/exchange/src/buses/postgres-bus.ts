@@ -136,9 +136,13 @@ export class PostgresBus implements ExecutionBus {
 
   /** The venue keeps what there is no room for. */
   private async refuseWhenFull(through: number): Promise<void> {
-    const [row] = (await this.database.query(OLDEST, [ALL_PARTS, this.applied])) as [{ after: number | null }];
+    const [row] = (await this.database.query(OLDEST, [ALL_PARTS, this.applied])) as [
+      { after: number | null },
+    ];
     if (through - (row.after ?? through) > this.mostReports)
-      throw new Error(`The bus is full: it has everything from ${row.after} on, and nothing of that is applied`);
+      throw new Error(
+        `The bus is full: it has everything from ${row.after} on, and nothing of that is applied`,
+      );
   }
 }
 

@@ -9,7 +9,7 @@ import { inventedReport } from '../../../../test/support/execution-stretches.js'
 import { waitFor } from '../../../../test/support/wait-for.js';
 import { PostgresBus } from '../buses/postgres-bus.js';
 import type { ExchangeGateway } from '../exchange-gateway.js';
-import { PARTITIONS, type Stretch } from '../execution-bus.js';
+import { type ExecutionBus, PARTITIONS, type Stretch } from '../execution-bus.js';
 import { ExecutionOffsets } from '../execution-offsets.js';
 import type { ExecutionReport } from '../execution-report.js';
 import { StreamMetrics } from '../stream-metrics.js';
@@ -58,7 +58,7 @@ class ScriptedVenue {
   }
 }
 
-function start(venue: ScriptedVenue, bus = busOf()): ExecutionReceiver {
+function start(venue: ScriptedVenue, bus: ExecutionBus = busOf()): ExecutionReceiver {
   const { app } = daybook;
   const config = { ...app.get<DaybookConfig>(CONFIG), roles: ['receiver'] } as DaybookConfig;
   const offsets = app.get(ExecutionOffsets, { strict: false });
@@ -89,7 +89,9 @@ const whenReceived = (through: number) =>
 const longAgo = () => daybook.database.query(`UPDATE execution_streams SET flowing_at = '2000-01-01'`);
 /** Whether that has been noted since it was said to be long ago. */
 async function isFlowing(): Promise<boolean> {
-  return (await daybook.database.query(`SELECT FROM execution_streams WHERE flowing_at > '2000-01-01'`)).length > 0;
+  return (
+    (await daybook.database.query(`SELECT FROM execution_streams WHERE flowing_at > '2000-01-01'`)).length > 0
+  );
 }
 const applied = (...parts: number[]) =>
   daybook.database.query(
@@ -150,7 +152,7 @@ describe('the receiver', () => {
 
   it('has sent again what a consumer misses, even if the bus knows nothing of it', async () => {
     const venue = new ScriptedVenue((after) => [range(after + 1, 100)]);
-    const bus = busOf();
+    const bus: ExecutionBus = busOf();
     const told: unknown[] = [];
     const resumeAfter = bus.resumeAfter.bind(bus);
     bus.resumeAfter = (applied, lost) => {
