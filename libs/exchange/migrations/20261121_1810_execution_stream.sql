@@ -21,7 +21,9 @@ CREATE TABLE execution_offsets (
 CREATE TABLE execution_streams (
   venue       text   PRIMARY KEY,
   received    bigint NOT NULL DEFAULT 0,
-  connections bigint NOT NULL DEFAULT 0
+  connections bigint NOT NULL DEFAULT 0,
+  -- When it was last read with nothing missing, and passed on, about once a second; at first, when it was first heard of.
+  flowing_at  timestamptz NOT NULL DEFAULT business_now()
 ) WITH (fillfactor = 50);
 
 -- When the stream had been received up to where, about once a second while something comes; what lies before the first

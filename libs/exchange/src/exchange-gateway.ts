@@ -48,7 +48,8 @@ export interface ExchangeGateway {
 
   /**
    * The stream of execution reports behind a sequence number, as the venue sends them: what arrives together comes together. It
-   * may repeat, reorder and leave out; whoever reads it puts it in order. Ends without an error when the signal is aborted.
+   * may repeat, reorder and leave out; whoever reads it puts it in order. Begins with an empty list when the connection
+   * stands, so that a quiet venue can be told from one that cannot be reached. Ends without an error when the signal is aborted.
    * @param after the last sequence number that is not needed any more; 0 for all
    * @throws when the connection cannot be made or breaks
    */

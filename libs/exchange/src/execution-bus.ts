@@ -31,8 +31,9 @@ export interface ExecutionBus {
    * join what this found. It may be asked in between, too: an answer below what has been published means that the bus has
    * lost something, and that publishing goes on from the answer.
    * @param applied how far each part is applied, by its number
+   * @param lost the parts of which a consumer has missed what follows: whatever the bus believes to have of them does not count
    */
-  resumeAfter(applied: readonly number[]): Promise<number>;
+  resumeAfter(applied: readonly number[], lost?: readonly number[]): Promise<number>;
 
   /**
    * Resolves when the stretches are durable. Called for one batch after the other. Each stretch joins what the bus has of its

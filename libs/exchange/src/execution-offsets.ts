@@ -4,6 +4,7 @@ import { DataSource } from 'typeorm';
 import { PARTITIONS } from './execution-bus.js';
 
 const BEGIN = `
+  WITH stream AS (INSERT INTO execution_streams (venue) VALUES ($1) ON CONFLICT DO NOTHING)
   INSERT INTO execution_offsets (venue, partition) SELECT $1, partition FROM generate_series(0, ${PARTITIONS - 1}) AS partition
   ON CONFLICT DO NOTHING`;
 
@@ -20,8 +21,10 @@ const CONNECTED = `
 
 // What waited longest is as old as the first mark beyond what is applied; those before it have served.
 const RECEIVED = `
-  WITH moved AS (
-    UPDATE execution_streams SET received = $2::bigint WHERE venue = $1 AND received < $2::bigint RETURNING venue),
+  WITH flowing AS (
+    UPDATE execution_streams SET received = greatest(received, $2::bigint),
+      flowing_at = CASE WHEN $3::boolean THEN (SELECT business_now()) ELSE flowing_at END WHERE venue = $1),
+  moved AS (SELECT venue FROM execution_streams WHERE venue = $1 AND received < $2::bigint),
   marked AS (
     INSERT INTO execution_marks (venue, sequence) SELECT $1, $2::bigint FROM moved ON CONFLICT DO NOTHING)
   DELETE FROM execution_marks WHERE venue = $1
@@ -60,8 +63,11 @@ export class ExecutionOffsets {
     await this.database.query(CONNECTED, [venue, after]);
   }
 
-  /** Writes down that the stream has been received up to here, and when. */
-  async noteReceived(venue: string, through: number): Promise<void> {
-    await this.database.query(RECEIVED, [venue, through]);
+  /**
+   * Writes down that the stream has been received up to here, and when.
+   * @param isFlowing it is being read, nothing is missing, and what comes is passed on
+   */
+  async noteReceived(venue: string, through: number, isFlowing: boolean): Promise<void> {
+    await this.database.query(RECEIVED, [venue, through, isFlowing]);
   }
 }

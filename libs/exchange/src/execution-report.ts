@@ -9,7 +9,10 @@ export const EXECUTION_TYPES = [
 /** FIX ExecType in plain words. `cancel_rejected` stands for the message Order Cancel Reject. */
 export type ExecutionType = (typeof EXECUTION_TYPES)[number];
 
-/** What a venue reports of one order: one event of its life there. */
+/**
+ * What a venue reports of one order: one event of its life there. On its way from the gateway to where it is applied only its
+ * sequence number is certain to be what it should be; there the rest is examined, and what is wrong is put aside.
+ */
 export interface ExecutionReport {
   /** Its place in the venue's stream: 1 for the first, without gaps. */
   readonly sequence: number;

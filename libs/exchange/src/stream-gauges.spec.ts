@@ -6,7 +6,8 @@ const VENUE = 'XSIM';
 
 let daybook: TestApp;
 beforeAll(async () => {
-  daybook = await startTestApp({ DAYBOOK_ROLES: 'api' });
+  // Nobody is there, and nobody asks.
+  daybook = await startTestApp({ DAYBOOK_ROLES: 'api', EXCHANGE_URL: 'http://127.0.0.1:1' });
 });
 afterAll(() => daybook.stop());
 
@@ -33,7 +34,7 @@ it('the lag is what has been received and is not applied, and how long ago that 
     [20, 300],
   ] as const) {
     await daybook.database.stopTime(new Date(at + seconds * 1_000));
-    await offsets().noteReceived(VENUE, through);
+    await offsets().noteReceived(VENUE, through, true);
   }
   await daybook.database.stopTime(new Date(at + 30_000));
   expect(await lag()).toEqual({ reports: 300, seconds: 30 });
@@ -44,7 +45,31 @@ it('the lag is what has been received and is not applied, and how long ago that 
   expect(await lag()).toEqual({ reports: 180, seconds: 20 });
   await apply(301);
   expect(await lag()).toEqual({ reports: 0, seconds: 0 });
-  await offsets().noteReceived(VENUE, 310);
+  await offsets().noteReceived(VENUE, 310, true);
   const marks = await daybook.database.query('SELECT sequence::int FROM execution_marks');
   expect(marks).toEqual([{ sequence: 310 }]);
+});
+
+it('a standstill lasts from when the stream was last whole and passed on, or first tried, until it is so again', async () => {
+  await daybook.database.query('TRUNCATE execution_streams, execution_offsets');
+  const standstill = async () => {
+    const readings = await daybook.app.get(StreamGauges, { strict: false }).read();
+    return readings.find(({ gauge }) => gauge.name.endsWith('standstill_seconds'))?.value;
+  };
+  const at = Date.parse('2026-11-22T12:00:00Z');
+  const after = (seconds: number) => daybook.database.stopTime(new Date(at + seconds * 1_000));
+  await after(0);
+  expect(await standstill()).toBe(0);
+  await offsets().read(VENUE);
+  await after(20);
+  expect(await standstill()).toBe(20);
+  await offsets().noteConnection(VENUE, 0);
+  await offsets().noteReceived(VENUE, 0, false);
+  await after(30);
+  expect(await standstill()).toBe(30);
+  await offsets().noteReceived(VENUE, 0, true);
+  expect(await standstill()).toBe(0);
+  await after(40);
+  await offsets().read('XOTHER');
+  expect(await standstill()).toBe(10);
 });

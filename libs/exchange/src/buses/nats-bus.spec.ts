@@ -12,6 +12,7 @@ import {
   stretchOf,
 } from '../../../../test/support/execution-stretches.js';
 import { describeWithNats, NatsServer } from '../../../../test/support/nats-server.js';
+import { PARTITIONS } from '../execution-bus.js';
 import { NatsBus, type NatsBusOptions } from './nats-bus.js';
 import { readReports } from './nats-messages.js';
 
@@ -144,6 +145,44 @@ describeWithNats()('with a real broker', () => {
       expect(await bus.resumeAfter(everyPart(30))).toBe(30);
       await publishTo(80);
       expect((await drain(bus, 4, 30, 1_000)).through).toBe(80);
+    });
+
+    it('has what is missing in the middle of a part sent again, once a consumer has missed it', async () => {
+      const [publisher, consumer] = [await receiving(), open()];
+      for (let after = 0; after < 50; after += 10)
+        await publisher.publish(everyPart(0).map((_, part) => stretchOf(part, after, after + 10)));
+      await operate(async ({ direct, streams }) => {
+        const subject = `daybook.executions.${VENUE}.6`;
+        const second = (await direct.getMessage(STREAM, { seq: PARTITIONS + 1, next_by_subj: subject }))?.seq;
+        await streams.deleteMessage(STREAM, second as number);
+      });
+      expect(await consumer.take(6, 0, 1_000)).toEqual([stretchOf(6, 0, 10)]);
+      expect((await consumer.take(6, 10, 1_000))[0]?.after).toBe(20);
+      const applied = everyPart(50).with(6, 10);
+      expect(await publisher.resumeAfter(applied, [6])).toBe(10);
+      await publisher.publish(everyPart(0).map((_, part) => stretchOf(part, 10, 60)));
+      expect((await drain(consumer, 6, 10, 1_000)).seen).toEqual(sequencesOf([stretchOf(6, 10, 60)]));
+      expect((await drain(consumer, 5, 0, 1_000)).through).toBe(60);
+    });
+
+    it.each([
+      ['is still shorter', 3],
+      ['has grown longer', 60],
+    ])('goes on reading when the stream was removed and made again, and %s', async (_, stretches) => {
+      const [publisher, consumer] = [await receiving(), open()];
+      const publishAll = async (from: number, count: number) => {
+        for (let after = from; after < from + 10 * count; after += 10)
+          await publisher.publish([stretchOf(4, after, after + 10), stretchOf(5, after, after + 10)]);
+      };
+      await publishAll(0, 20);
+      const { through } = await drain(consumer, 4, 0, 1_000);
+      expect(through).toBe(200);
+      await operate(({ streams }) => streams.delete(STREAM));
+      expect(await publisher.resumeAfter(everyPart(200))).toBe(200);
+      await publishAll(200, stretches);
+      expect((await drain(consumer, 4, through, 1_000)).seen).toEqual(
+        sequencesOf([stretchOf(4, 200, 200 + 10 * stretches)]),
+      );
     });
 
     it('leaves a stream as the operator has it, as long as nothing can be lost there', async () => {

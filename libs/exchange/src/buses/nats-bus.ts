@@ -69,12 +69,12 @@ export class NatsBus implements ExecutionBus {
     this.arrivals = new Arrivals(lookEveryMs);
   }
 
-  async resumeAfter(applied: readonly number[]): Promise<number> {
+  async resumeAfter(applied: readonly number[], lost: readonly number[] = []): Promise<number> {
     const broker = await this.connected();
     broker.places = undefined;
     await ensureStream(broker.session, this.stream);
     const places = await Promise.all(
-      applied.map((at, partition) => this.findPlace(broker.session, partition, at)),
+      applied.map((at, partition) => this.findPlace(broker.session, partition, at, lost.includes(partition))),
     );
     broker.places = places;
     return Math.min(...places.map(({ through }) => through));
@@ -111,10 +111,17 @@ export class NatsBus implements ExecutionBus {
         seq: sequence + 1,
         next_by_subj: this.subjectOf(partition),
       });
-      if (message === null) break;
-      const { after, through } = readHead(message.header);
+      const head = message === null ? undefined : readHead(message.header);
+      const joins = head !== undefined && head.after <= reached;
+      if (!joins && taken.length === 0 && !(await this.stillHas(session, partition, known.at(-1)))) {
+        known.length = 0;
+        sequence = 0;
+        continue;
+      }
+      if (message === null || head === undefined) break;
+      const { after, through } = head;
       // Something is missing here. What comes before is good.
-      if (after > reached && taken.length > 0) break;
+      if (!joins && taken.length > 0) break;
       if (through > reached) {
         taken.push({ partition, after, through, reports: readReports(message.data) });
         count += taken.at(-1)?.reports.length ?? 0;
@@ -179,8 +186,28 @@ export class NatsBus implements ExecutionBus {
     return { through: reached, since: place.since, sequence };
   }
 
+  /**
+   * Whether what was handed out last is still there. It is not removed before the next one is applied; so without it the broker's
+   * stream was emptied, or is another one, whose numbers begin again.
+   */
+  private async stillHas(
+    { manager }: NatsSession,
+    partition: number,
+    last: Handed | undefined,
+  ): Promise<boolean> {
+    if (last === undefined) return true;
+    const found = await manager.direct.getMessage(this.stream.name, { seq: last.sequence });
+    // In another stream something else may have the number. If it tells of no more than what was handed out, nothing was missed.
+    return found?.subject === this.subjectOf(partition) && readHead(found.header).through <= last.through;
+  }
+
   /** How far the bus has a part without a hole from what is applied on. What does not join that is removed. */
-  private async findPlace({ manager }: NatsSession, partition: number, applied: number): Promise<Place> {
+  private async findPlace(
+    { manager }: NatsSession,
+    partition: number,
+    applied: number,
+    isLost: boolean,
+  ): Promise<Place> {
     const { name } = this.stream;
     const subject = this.subjectOf(partition);
     // Not by a direct get: in a cluster a server may answer which is behind.
@@ -189,7 +216,8 @@ export class NatsBus implements ExecutionBus {
     const { since, through } = readHead(last.header);
     if (through <= applied) return { through: applied, since: applied, sequence: last.seq };
     const first = await manager.direct.getMessage(name, { seq: 1, next_by_subj: subject });
-    if (first !== null && since <= applied && readHead(first.header).after <= applied)
+    // A hole between the two is seen only by whoever reads them all.
+    if (!isLost && first !== null && since <= applied && readHead(first.header).after <= applied)
       return { through, since, sequence: last.seq };
     await manager.streams.purge(name, { filter: subject });
     return { through: applied, since: applied, sequence: 0 };

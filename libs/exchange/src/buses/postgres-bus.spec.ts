@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { DataSource } from 'typeorm';
 
 import { dataSourceOptions, inTransaction } from '@daybook/platform';
@@ -5,7 +6,8 @@ import { dataSourceOptions, inTransaction } from '@daybook/platform';
 import { createTestDatabase, type TestDatabase } from '../../../../test/support/database.js';
 import type { BusUnderTest } from '../../../../test/support/execution-bus-bench.js';
 import { describeExecutionBus } from '../../../../test/support/execution-bus-conformance.js';
-import { everyPart, stretchOf } from '../../../../test/support/execution-stretches.js';
+import { drain, everyPart, stretchOf } from '../../../../test/support/execution-stretches.js';
+import { PARTITIONS } from '../execution-bus.js';
 import { PostgresBus } from './postgres-bus.js';
 
 let database: TestDatabase;
@@ -47,6 +49,73 @@ describe('the PostgreSQL bus', () => {
       'SELECT pg_column_compression(reports) AS compression, length(reports) > 50000 AS large FROM execution_inbox',
     );
     expect(rows).toEqual([{ compression: null, large: true }]);
+  });
+
+  it('refuses what there is no room for, and takes it when there is room', async () => {
+    const { open, transaction } = await underTest();
+    await open();
+    const bus = new PostgresBus(dataSource, 100);
+    await bus.publish([stretchOf(0, 0, 60), stretchOf(1, 0, 60)]);
+    await bus.publish([stretchOf(0, 60, 100)]);
+    await expect(bus.publish([stretchOf(0, 100, 110)])).rejects.toThrow(/The bus is full/);
+    expect(await bus.resumeAfter(everyPart(200).with(0, 0).with(1, 0))).toBe(60);
+    await transaction((manager) => bus.forget(0, 100, manager));
+    await expect(bus.publish([stretchOf(0, 100, 110)])).rejects.toThrow(/The bus is full/);
+    await transaction((manager) => bus.forget(1, 60, manager));
+    await bus.publish([stretchOf(0, 100, 250)]);
+    expect((await drain(bus, 0, 100, 1_000)).through).toBe(250);
+  });
+
+  it('is not kept full by what comes again when it is applied already', async () => {
+    const current = await underTest();
+    const bus = new PostgresBus(dataSource, 100);
+    await bus.publish([stretchOf(0, 0, 60), stretchOf(1, 400, 410)]);
+    await expect(bus.publish([stretchOf(1, 410, 420)])).rejects.toThrow(/The bus is full/);
+    expect(await bus.resumeAfter(everyPart(400))).toBe(400);
+    await bus.publish([stretchOf(1, 410, 420), stretchOf(2, 300, 400)]);
+    expect(await current.kept(2)).toBe(0);
+  });
+
+  it('finds out how far it is without reading what it has', async () => {
+    const { open } = await underTest();
+    await (await open()).publish(everyPart(0).map((_, part) => stretchOf(part, 0, 10)));
+    const answers: unknown[] = [];
+    const listening = {
+      query: async (...asked: Parameters<DataSource['query']>) => {
+        answers.push(await dataSource.query(...asked));
+        return answers.at(-1);
+      },
+    };
+    expect(await new PostgresBus(listening as DataSource).resumeAfter(everyPart(0))).toBe(10);
+    expect(answers).toEqual([[{ reached: 10 }]]);
+  });
+
+  it('finds the first hole of each part, whatever overlaps before it', async () => {
+    const stretch = fc.tuple(
+      fc.integer({ min: 0, max: 3 }),
+      fc.integer({ min: 0, max: 40 }),
+      fc.integer({ min: 1, max: 9 }),
+    );
+    const parts = fc.array(fc.integer({ min: 0, max: 30 }), { minLength: PARTITIONS, maxLength: PARTITIONS });
+    await fc.assert(
+      fc.asyncProperty(fc.array(stretch, { maxLength: 25 }), parts, async (drawn, applied) => {
+        const { open } = await underTest();
+        const bus = await open();
+        const stretches = drawn.map(([part, after, length]) => stretchOf(part, after, after + length));
+        await bus.publish(stretches);
+        const reached = applied.map((place, part) => {
+          let end = place;
+          const theirs = stretches.filter(({ partition }) => partition === part);
+          for (;;) {
+            const next = theirs.find(({ after, through }) => after <= end && through > end);
+            if (next === undefined) return end;
+            end = next.through;
+          }
+        });
+        expect(await bus.resumeAfter(applied)).toBe(Math.min(...reached));
+      }),
+      { numRuns: 50, seed: 20261121 },
+    );
   });
 
   it('tells what it has lost: the rest does not join', async () => {

@@ -11,6 +11,9 @@ const BUSY_FOR_MS = 2_000;
 const PATIENCE_MS = 2_000;
 /** Stretches that are read at once are this many at most, however few reports are in them. */
 const STRETCHES_AT_ONCE = 500;
+/** From the first that is not applied to the last; more than about 400 MB they are not. */
+const MOST_REPORTS = 2_000_000;
+const ALL_PARTS = Array.from({ length: PARTITIONS }, (_, partition) => partition);
 
 const PUBLISH = `
   INSERT INTO execution_inbox (partition, after, through, reports)
@@ -21,8 +24,22 @@ const TAKE = `
   SELECT after::float8, through::float8, reports FROM execution_inbox
   WHERE partition = $1::int AND through > $2::bigint ORDER BY after, through LIMIT $3::int`;
 
-const CHAINS = `
-  SELECT partition, after::float8, through::float8 FROM execution_inbox ORDER BY partition, after, through`;
+// Up to where the stretches of each part join what is applied: to the first that begins beyond all before it.
+const REACHED = `
+  SELECT min(coalesce(
+    (SELECT coalesce(min(before) FILTER (WHERE after > before), max(through)) FROM (
+      SELECT after, through, greatest(applied, max(through) OVER (
+        ORDER BY after, through ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) AS before
+      FROM execution_inbox WHERE execution_inbox.partition = part.partition AND through > applied) AS stretches),
+    applied))::float8 AS reached
+  FROM unnest($1::int[], $2::bigint[]) AS part (partition, applied)`;
+
+// A look at the first entry of each part in the index, however much there is.
+const OLDEST = `
+  SELECT min(oldest.after)::float8 AS after FROM unnest($1::int[], $2::bigint[]) AS part (partition, applied)
+  CROSS JOIN LATERAL (
+    SELECT after FROM execution_inbox WHERE execution_inbox.partition = part.partition AND through > applied
+    ORDER BY after LIMIT 1) AS oldest`;
 
 const FORGET = `DELETE FROM execution_inbox WHERE partition = $1::int AND through <= $2::bigint`;
 
@@ -39,20 +56,26 @@ export class PostgresBus implements ExecutionBus {
   /** How far each part was applied when it was last looked for. */
   private readonly seen = new Map<number, number>();
   private readonly closing = new AbortController();
+  /** How far each part was applied when it was last asked from where to resume. */
+  private applied: readonly number[] = ALL_PARTS.map(() => 0);
 
-  constructor(private readonly database: DataSource) {}
+  /** @param mostReports how many places of the stream it spans at most; what is beyond is refused */
+  constructor(
+    private readonly database: DataSource,
+    private readonly mostReports = MOST_REPORTS,
+  ) {}
 
   async resumeAfter(applied: readonly number[]): Promise<number> {
-    const reached = Array.from({ length: PARTITIONS }, (_, partition) => applied[partition] ?? 0);
-    const rows = (await this.database.query(CHAINS)) as (Stretch & { partition: number })[];
-    for (const { partition, after, through } of rows)
-      if (after <= (reached[partition] ?? 0) && through > (reached[partition] ?? 0))
-        reached[partition] = through;
-    return Math.min(...reached);
+    this.applied = ALL_PARTS.map((partition) => applied[partition] ?? 0);
+    const [row] = (await this.database.query(REACHED, [ALL_PARTS, this.applied])) as [{ reached: number }];
+    return row.reached;
   }
 
-  async publish(stretches: readonly Stretch[]): Promise<void> {
+  async publish(received: readonly Stretch[]): Promise<void> {
+    // What one part needs again the others may have applied: nobody would ever forget it.
+    const stretches = received.filter(({ partition, through }) => through > (this.applied[partition] ?? 0));
     if (stretches.length === 0) return;
+    await this.refuseWhenFull(Math.max(...stretches.map(({ through }) => through)));
     await inTransaction(this.database, (manager) =>
       prepared(manager, 'postgres-bus/publish', PUBLISH, [
         numberColumn(stretches.map(({ partition }) => partition)),
@@ -109,6 +132,17 @@ export class PostgresBus implements ExecutionBus {
 
   async close(): Promise<void> {
     this.closing.abort();
+  }
+
+  /** The venue keeps what there is no room for. */
+  private async refuseWhenFull(through: number): Promise<void> {
+    const [row] = (await this.database.query(OLDEST, [ALL_PARTS, this.applied])) as [
+      { after: number | null },
+    ];
+    if (through - (row.after ?? through) > this.mostReports)
+      throw new Error(
+        `The bus is full: it has everything from ${row.after} on, and nothing of that is applied`,
+      );
   }
 }
 

@@ -8,12 +8,15 @@ export class MalformedReports extends Error {
   }
 }
 
-/** Visible ASCII: nothing that a database would refuse or a log would garble. */
-const NAME = /^[\x21-\x7e]{1,128}$/;
+/** No name and no word of a report is as long; what is longer is wrong however it goes on. */
+const LONGEST = 300;
+/** Stands for a value that is none, and is none itself: it has spaces, and is no number. */
+const NO_VALUE = '(not a value)';
 
 /**
- * The reports in one frame. Only what names a report is checked, because without that nothing can be done about it; whoever
- * applies a report judges what it says, so that one that is wrong does not keep back those behind it.
+ * The reports in one frame. Only the sequence number is checked, because without it nothing can be done about a report; whoever
+ * applies it judges what it says, so that one that is wrong does not keep back those behind it. So nothing else is certain to be what
+ * its type says: it may be missing, or another short value.
  * @throws {MalformedReports}
  */
 export function readReports(frame: string): ExecutionReport[] {
@@ -24,16 +27,27 @@ export function readReports(frame: string): ExecutionReport[] {
 
 function readReport(value: unknown): ExecutionReport {
   if (typeof value !== 'object' || value === null) throw new MalformedReports('a report is not an object');
-  const { sequence, execId, orderRef, type, quantity, priceCents, executedAt, reason } =
-    value as ExecutionReport;
-  if (!Number.isSafeInteger(sequence) || sequence < 1)
+  const report = value as Readonly<Record<string, unknown>>;
+  const { sequence, reason } = report;
+  if (!Number.isSafeInteger(sequence) || (sequence as number) < 1)
     throw new MalformedReports(`a sequence number is ${excerpt(sequence)}`);
-  if (typeof execId !== 'string' || !NAME.test(execId))
-    throw new MalformedReports(`the ExecID of report ${sequence} is ${excerpt(execId)}`);
-  if (typeof orderRef !== 'string' || !NAME.test(orderRef))
-    throw new MalformedReports(`the ClOrdID of report ${sequence} is ${excerpt(orderRef)}`);
-  const words = typeof reason === 'string' ? oneLine(reason) : undefined;
-  return { sequence, execId, orderRef, type, quantity, priceCents, executedAt, reason: words };
+  const claimed = {
+    sequence,
+    execId: short(report['execId']),
+    orderRef: short(report['orderRef']),
+    type: short(report['type']),
+    quantity: short(report['quantity']),
+    priceCents: short(report['priceCents']),
+    executedAt: short(report['executedAt']),
+    reason: typeof reason === 'string' ? oneLine(reason) : undefined,
+  };
+  return claimed as ExecutionReport;
+}
+
+/** What any bus can carry. */
+function short(value: unknown): unknown {
+  if (typeof value === 'string') return value.slice(0, LONGEST);
+  return typeof value === 'object' && value !== null ? NO_VALUE : value;
 }
 
 function excerpt(value: unknown): string {

@@ -20,7 +20,8 @@ export interface ReportStreamOptions {
 }
 
 /**
- * Reads a stream of execution reports, frame by frame and no faster than they are taken.
+ * Reads a stream of execution reports, frame by frame and no faster than they are taken, behind an empty frame when the
+ * connection stands.
  * @throws when the connection cannot be made or breaks, or what comes cannot be read; what came before comes before that
  */
 export async function* streamReports(
@@ -65,6 +66,7 @@ class ReportStream {
     });
     const isAlive = () => (this.silentBeats = 0);
     this.socket
+      .on('open', () => this.pass([]))
       .on('unexpected-response', (_, response) => void this.refused(response))
       .on('error', (error) => this.fail(error.message))
       .on('close', (code, reason) => this.fail(`it was closed (${code}) ${String(reason)}`))
@@ -98,12 +100,15 @@ class ReportStream {
     if (this.ending !== undefined) return;
     if (isBinary) return this.fail('a frame is not text');
     try {
-      const reports = readReports(data.toString());
-      this.frames.push(reports);
-      this.unread += reports.length;
+      this.pass(readReports(data.toString()));
     } catch (error) {
-      return this.finish({ error: error as Error });
+      this.finish({ error: error as Error });
     }
+  }
+
+  private pass(reports: readonly ExecutionReport[]): void {
+    this.frames.push(reports);
+    this.unread += reports.length;
     if (this.unread >= FULL_AT) this.socket.pause();
     this.wake();
   }

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 
 import { CONFIG, type DaybookConfig, Leases } from '@daybook/platform';
+import { Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 
 import { startTestApp, type TestApp } from '../../../../test/support/app.js';
@@ -8,11 +9,13 @@ import { inventedReport } from '../../../../test/support/execution-stretches.js'
 import { waitFor } from '../../../../test/support/wait-for.js';
 import { PostgresBus } from '../buses/postgres-bus.js';
 import type { ExchangeGateway } from '../exchange-gateway.js';
-import { PARTITIONS, type Stretch } from '../execution-bus.js';
+import { type ExecutionBus, PARTITIONS, type Stretch } from '../execution-bus.js';
 import { ExecutionOffsets } from '../execution-offsets.js';
 import type { ExecutionReport } from '../execution-report.js';
 import { StreamMetrics } from '../stream-metrics.js';
 import { ExecutionReceiver } from './execution-receiver.js';
+
+const { jest } = import.meta;
 
 let daybook: TestApp;
 let receivers: ExecutionReceiver[] = [];
@@ -55,7 +58,7 @@ class ScriptedVenue {
   }
 }
 
-function start(venue: ScriptedVenue, bus = busOf()): ExecutionReceiver {
+function start(venue: ScriptedVenue, bus: ExecutionBus = busOf()): ExecutionReceiver {
   const { app } = daybook;
   const config = { ...app.get<DaybookConfig>(CONFIG), roles: ['receiver'] } as DaybookConfig;
   const offsets = app.get(ExecutionOffsets, { strict: false });
@@ -83,6 +86,13 @@ const whenReceived = (through: number) =>
     const sequences = await received();
     return sequences.length === through && sequences.at(-1) === through;
   });
+const longAgo = () => daybook.database.query(`UPDATE execution_streams SET flowing_at = '2000-01-01'`);
+/** Whether that has been noted since it was said to be long ago. */
+async function isFlowing(): Promise<boolean> {
+  return (
+    (await daybook.database.query(`SELECT FROM execution_streams WHERE flowing_at > '2000-01-01'`)).length > 0
+  );
+}
 const applied = (...parts: number[]) =>
   daybook.database.query(
     `INSERT INTO execution_offsets (venue, partition, applied) SELECT 'XSIM', ordinality - 1, applied
@@ -142,11 +152,69 @@ describe('the receiver', () => {
 
   it('has sent again what a consumer misses, even if the bus knows nothing of it', async () => {
     const venue = new ScriptedVenue((after) => [range(after + 1, 100)]);
-    start(venue);
+    const bus: ExecutionBus = busOf();
+    const told: unknown[] = [];
+    const resumeAfter = bus.resumeAfter.bind(bus);
+    bus.resumeAfter = (applied, lost) => {
+      told.push(lost);
+      return resumeAfter(applied, lost);
+    };
+    start(venue, bus);
     await whenReceived(100);
     await daybook.database.query('UPDATE execution_offsets SET lost_after = applied WHERE partition = 2');
     await waitFor('it to be asked for', () => venue.askedAfter.length > 1);
     expect(venue.askedAfter.slice(0, 2)).toEqual([0, 0]);
+    expect([told[0], told.at(-1)]).toEqual([[], [2]]);
+  });
+
+  it('tells what the venue does not send, and that the stream stands still', async () => {
+    const complaints = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
+    const venue = new ScriptedVenue((after) =>
+      after < 50 ? [range(1, 50), range(52, 60)] : [[], range(52, 60)],
+    );
+    start(venue);
+    await waitFor('it to be asked for', () => venue.askedAfter.at(-1) === 50);
+    await longAgo();
+    const before = venue.askedAfter.length;
+    await waitFor('it to be asked for twice', () => venue.askedAfter.length > before + 2);
+    expect(complaints.mock.calls.map(([words]) => String((words as { err: Error }).err.message))).toEqual([
+      'The venue does not send report 51, only later ones',
+    ]);
+    complaints.mockRestore();
+    expect(await isFlowing()).toBe(false);
+  });
+
+  it('says once a second that a quiet stream flows, but not before the connection stands', async () => {
+    let isOpen = false;
+    const venue = new ScriptedVenue(function* () {
+      while (!isOpen) yield 'wait';
+      yield [];
+    });
+    const bus = busOf();
+    let ticks = 0;
+    const publish = bus.publish.bind(bus);
+    bus.publish = (stretches) => {
+      ticks += 1;
+      return publish(stretches);
+    };
+    start(venue, bus);
+    await waitFor('a connection', () => venue.askedAfter.length > 0);
+    await longAgo();
+    await waitFor('two seconds', () => ticks >= 2);
+    expect(await isFlowing()).toBe(false);
+    isOpen = true;
+    await waitFor('it to flow', isFlowing);
+  });
+
+  it('does not say so when the bus takes nothing, even if there is nothing to take', async () => {
+    const venue = new ScriptedVenue(() => [[]]);
+    const bus = busOf();
+    bus.publish = () => Promise.reject(new Error('no such bus'));
+    start(venue, bus);
+    await waitFor('a connection', () => venue.askedAfter.length > 0);
+    await longAgo();
+    await waitFor('it to be tried again twice', () => venue.askedAfter.length > 2);
+    expect(await isFlowing()).toBe(false);
   });
 
   it('reads no faster than the bus takes', async () => {

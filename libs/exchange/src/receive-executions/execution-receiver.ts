@@ -124,7 +124,8 @@ export class ExecutionReceiver implements OnApplicationBootstrap, BeforeApplicat
   private async receive(gateway: ExchangeGateway, signal: AbortSignal): Promise<void> {
     let hasProgress = false;
     try {
-      const end = await new StreamRun(gateway, this.bus, this.offsets, this.metrics).run(signal, () => {
+      const run = new StreamRun(gateway, this.bus, this.offsets, this.metrics);
+      const end = await run.run(signal, () => {
         hasProgress = true;
         this.log.succeed();
         this.backoff.succeed();
@@ -132,6 +133,8 @@ export class ExecutionReceiver implements OnApplicationBootstrap, BeforeApplicat
       if (end === 'lost') this.logger.warn('The bus has lost executions: the venue sends them again');
       // What is missing is asked for at once; when that has brought nothing, it will not be different in a moment.
       if (end === 'gap' && hasProgress) return;
+      if (end === 'gap')
+        this.log.fail(new Error(`The venue does not send report ${run.missing}, only later ones`));
     } catch (error) {
       this.log.fail(error);
     }

@@ -40,6 +40,8 @@ export class StreamRun {
   private cutter = new StretchCutter(0);
   private end: RunEnd | undefined;
   private isReadingOver = false;
+  /** The venue has sent something, if only an empty list. */
+  private isOpen = false;
   private wake = Promise.withResolvers<void>();
   private room = Promise.withResolvers<void>();
   private published = 0;
@@ -85,15 +87,23 @@ export class StreamRun {
     return this.end ?? 'closed';
   }
 
+  /** The first report that has not come. */
+  get missing(): number {
+    return this.order.through + 1;
+  }
+
   /** From where the venue has to send. What the bus has lost without knowing it is asked for, too. */
   private async findBeginning(venue: string): Promise<number> {
     const parts = await this.offsets.read(venue);
-    const after = await this.bus.resumeAfter(parts.map(({ applied }) => applied));
-    return Math.min(after, ...parts.filter(({ isLost }) => isLost).map(({ applied }) => applied));
+    const applied = parts.map((part) => part.applied);
+    const lost = [...parts.keys()].filter((part) => parts[part]?.isLost);
+    const after = await this.bus.resumeAfter(applied, lost);
+    return Math.min(after, ...lost.map((part) => applied[part] ?? 0));
   }
 
   private async read(after: number): Promise<void> {
     for await (const reports of this.gateway.reports(after, this.reading.signal)) {
+      this.isOpen = true;
       for (const report of this.order.accept(reports)) this.waiting.push(report);
       if (this.waiting.length > 0) this.wake.resolve();
       while (this.waiting.length >= WAITING_AT_MOST && !this.reading.signal.aborted) {
@@ -154,9 +164,10 @@ export class StreamRun {
 
   /** Once a second: brings idle parts up to where the stream is, notes how far that is, and asks whether all of it is still there. */
   private async tick(venue: string): Promise<void> {
-    const behind = this.cutter.catchUp();
-    if (behind.length > 0) await this.bus.publish(behind);
-    if (this.noted < this.published) await this.offsets.noteReceived(venue, this.published);
+    // Even when there is nothing to publish: so it is known that it could be.
+    await this.bus.publish(this.cutter.catchUp());
+    const isWhole = this.isOpen && !this.isReadingOver && this.order.held === 0;
+    await this.offsets.noteReceived(venue, this.published, isWhole || this.noted < this.published);
     this.noted = this.published;
     const parts = await this.offsets.read(venue);
     if (parts.some(({ isLost }) => isLost) || (await this.isStuck(parts))) this.finish('lost');
