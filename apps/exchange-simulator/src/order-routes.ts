@@ -7,7 +7,11 @@ import type { Timing } from './timing.js';
 import type { Venue } from './venue.js';
 import { describeOrder, type OrderRequest } from './venue-order.js';
 
-const UNSEEN: Reply = { status: 404, body: { error: 'The venue has never seen this order' } };
+const unseen = (clOrdId: string): Reply => ({
+  status: 404,
+  body: { code: 'unseen', clOrdId, error: 'The venue has never seen this order' },
+});
+const NOT_TAKEN: Reply = { status: 503, body: { code: 'not_taken', error: 'Nothing was taken; try again' } };
 
 /** The requests a venue answers, with all that can go wrong on the way. */
 export class OrderRoutes {
@@ -31,14 +35,14 @@ export class OrderRoutes {
 
   cancel(clOrdId: string, response: ServerResponse): void {
     this.request('cancel', clOrdId, response, () =>
-      this.venue.cancel(clOrdId) ? { status: 202, body: { clOrdId } } : UNSEEN,
+      this.venue.cancel(clOrdId) ? { status: 202, body: { clOrdId } } : unseen(clOrdId),
     );
   }
 
   find(clOrdId: string, response: ServerResponse): void {
     this.request('find', clOrdId, response, () => {
       const order = this.venue.find(clOrdId);
-      return order === undefined ? UNSEEN : { status: 200, body: describeOrder(order) };
+      return order === undefined ? unseen(clOrdId) : { status: 200, body: describeOrder(order) };
     });
   }
 
@@ -52,7 +56,7 @@ export class OrderRoutes {
     const isCut = random() < 0.5;
     this.later(half, () => {
       if (isFailure) this.counts.failed();
-      const reply = isFailure ? { status: 503, body: { error: 'Nothing was taken; try again' } } : act();
+      const reply = isFailure ? NOT_TAKEN : act();
       this.later(half, () => {
         if (isFailure || !isLost) return send(response, reply);
         this.counts.unanswered();

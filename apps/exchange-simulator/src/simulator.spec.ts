@@ -90,10 +90,12 @@ describe('a request', () => {
 
   it('may fail, and then has had no effect', async () => {
     await start({ behaviour: { failurePercent: 100 } });
-    expect(await place('a-1')).toMatchObject({ status: 503 });
+    expect(await place('a-1')).toMatchObject({ status: 503, body: { code: 'not_taken' } });
     expect(await ask('DELETE', '/orders/a-1')).toMatchObject({ status: 503 });
     await venue.behave({ failurePercent: 0 });
-    expect(await ask('GET', '/orders/a-1')).toMatchObject({ status: 404 });
+    const unseen = { status: 404, body: { code: 'unseen', clOrdId: 'a-1' } };
+    expect(await ask('GET', '/orders/a-1')).toMatchObject(unseen);
+    expect(await ask('DELETE', '/orders/a-1')).toMatchObject(unseen);
     expect(await venue.counts()).toMatchObject({ placements: 1, failed: 2, placed: {} });
   });
 
@@ -172,7 +174,7 @@ describe('a request', () => {
 
   it('wants the token, if there is one', async () => {
     await start({ token: 'open sesame' });
-    expect(await place('a-1')).toMatchObject({ status: 401 });
+    expect(await place('a-1')).toMatchObject({ status: 401, body: { code: 'not_taken' } });
     const headers = { authorization: 'Bearer open sesame' };
     expect(await ask('POST', '/orders', order('a-1'), headers)).toMatchObject({ status: 201 });
   });

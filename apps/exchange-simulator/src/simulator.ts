@@ -131,7 +131,8 @@ export class Simulator {
     const { token } = this.settings;
     if (token === undefined || url?.startsWith('/simulator/')) return undefined;
     if (headers.authorization === `Bearer ${token}`) return undefined;
-    return { status: 401, body: { error: 'The bearer token is missing, or another one' } };
+    const error = 'The bearer token is missing, or another one';
+    return { status: 401, body: { code: 'not_taken', error } };
   }
 
   private openStream(request: IncomingMessage, socket: Duplex, head: Buffer): void {

@@ -256,11 +256,21 @@ describe('an answer to a placement', () => {
     await elsewhere.stop();
   });
 
-  it.each([401, 503])('of %i means that nothing was taken', async (status) => {
-    venue.answer = answer(status, '<html>');
-    const reason = `The venue answered ${status}`;
+  it.each([401, 503])('of %i means that nothing was taken, if the venue says so', async (status) => {
+    venue.answer = answer(status, '{"code":"not_taken","error":"Closed"}');
+    const reason = `The venue answered ${status}: Closed`;
     expect(await gateway.place(exchangeOrder(), inTime())).toEqual({ kind: 'unavailable', reason });
   });
+
+  it.each(['', '<html>', '{"error":"No upstream"}', '{"code":"unavailable"}'])(
+    'of 401 or 503 from a proxy means that nobody knows (%s)',
+    async (body) => {
+      for (const status of [401, 503]) {
+        venue.answer = answer(status, body);
+        expect(await gateway.place(exchangeOrder(), inTime())).toMatchObject({ kind: 'unknown' });
+      }
+    },
+  );
 
   it.each([
     ['what it is', '{"reason":"No \\u202e such\\ninstrument"}', 'No such instrument'],
@@ -333,15 +343,21 @@ describe('an answer to a question', () => {
     expect(await gateway.find(exchangeOrder(), inTime())).toMatchObject({ kind: 'unknown' });
   });
 
-  it.each<[number, string]>([
-    [404, 'unseen'],
-    [202, 'unknown'],
-    [301, 'unknown'],
-    [500, 'unknown'],
-    [401, 'unavailable'],
-    [503, 'unavailable'],
-  ])('of %i means %s, to a cancel too unless it is 202', async (status, kind) => {
-    venue.answer = answer(status);
+  it.each<[number, object, string]>([
+    [404, { code: 'unseen', clOrdId: id }, 'unseen'],
+    [404, { code: 'unseen', clOrdId: 'X20261121-00002' }, 'unknown'],
+    [404, { code: 'unseen' }, 'unknown'],
+    [404, { error: 'No such route' }, 'unknown'],
+    [404, {}, 'unknown'],
+    [202, {}, 'unknown'],
+    [301, {}, 'unknown'],
+    [500, {}, 'unknown'],
+    [401, { code: 'not_taken' }, 'unavailable'],
+    [503, { code: 'not_taken' }, 'unavailable'],
+    [401, {}, 'unknown'],
+    [503, {}, 'unknown'],
+  ])('of %i %j means %s, to a cancel too unless it is 202', async (status, body, kind) => {
+    venue.answer = answer(status, JSON.stringify(body));
     expect(await gateway.find(exchangeOrder(), inTime())).toMatchObject({ kind });
     const expected = status === 202 ? 'requested' : kind;
     expect(await gateway.cancel(exchangeOrder(), inTime())).toMatchObject({ kind: expected });
