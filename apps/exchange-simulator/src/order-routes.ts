@@ -1,11 +1,12 @@
 import type { ServerResponse } from 'node:http';
 
+import { InvalidInput } from './behaviour.js';
 import type { Counts, RequestKind } from './counts.js';
 import { between, chance, randomFrom } from './random.js';
 import { type Reply, send } from './requests.js';
 import type { Timing } from './timing.js';
 import type { Venue } from './venue.js';
-import { describeOrder, type OrderRequest } from './venue-order.js';
+import { describeOrder, type OrderRequest, readOrderRequest } from './venue-order.js';
 
 const unseen = (clOrdId: string): Reply => ({
   status: 404,
@@ -22,13 +23,22 @@ export class OrderRoutes {
     private readonly timing: Timing,
   ) {}
 
-  place(order: OrderRequest, response: ServerResponse): void {
+  /** An order that is none is refused, for good: the same text will not be one another time. */
+  place(body: Readonly<Record<string, unknown>>, response: ServerResponse): void {
+    let order: OrderRequest;
+    try {
+      order = readOrderRequest(body);
+    } catch (error) {
+      if (!(error instanceof InvalidInput)) throw error;
+      send(response, { status: 400, body: { code: 'refused', reason: error.message } });
+      return;
+    }
     this.request('place', order.clOrdId, response, () => {
       const isKnown = this.venue.find(order.clOrdId) !== undefined;
       const { refusal } = this.venue.place(order);
       const became = refusal === undefined ? 'accepted' : 'refused';
       this.counts.placed(order.clOrdId, isKnown ? 'repeated' : became);
-      if (refusal !== undefined) return { status: 422, body: { reason: refusal } };
+      if (refusal !== undefined) return { status: 422, body: { code: 'refused', reason: refusal } };
       return { status: 201, body: { clOrdId: order.clOrdId } };
     });
   }

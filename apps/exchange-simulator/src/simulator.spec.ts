@@ -75,7 +75,7 @@ describe('a request', () => {
   it('may be refused, counted, and refused again when it is repeated', async () => {
     await start({ behaviour: { refusalPercent: 100 } });
     const refusal = await place('a-1');
-    expect(refusal).toEqual({ status: 422, body: { reason: expect.any(String) } });
+    expect(refusal).toEqual({ status: 422, body: { code: 'refused', reason: expect.any(String) } });
     await venue.behave({ refusalPercent: 0 });
     expect(await place('a-1')).toEqual(refusal);
     expect(await venue.counts()).toMatchObject({
@@ -143,6 +143,12 @@ describe('a request', () => {
   it.each([
     ['no JSON', '{', 'The body is not JSON'],
     ['a list', [], 'The body must be a JSON object'],
+  ])('is answered 400 when it cannot be read: %s', async (_, body, error) => {
+    await start();
+    expect(await ask('POST', '/orders', body)).toEqual({ status: 400, body: { error } });
+  });
+
+  it.each([
     [
       'no ClOrdID',
       order('a-1', { clOrdId: undefined }),
@@ -161,7 +167,7 @@ describe('a request', () => {
     await start();
     const { status, body: answer } = await ask('POST', '/orders', body);
     expect(status).toBe(400);
-    expect(answer.error).toMatch(problem);
+    expect(answer).toEqual({ code: 'refused', reason: expect.stringMatching(problem) });
     expect(await venue.orders()).toEqual([]);
   });
 

@@ -14,7 +14,7 @@ import type { Settings } from './settings.js';
 import { RealTiming } from './timing.js';
 import { Venue } from './venue.js';
 import { HistoryFile } from './venue-history.js';
-import { describeOrder, isOpen, readOrderRequest, type VenueOrder } from './venue-order.js';
+import { describeOrder, isOpen, type VenueOrder } from './venue-order.js';
 
 const MOST_ORDERS_PER_PAGE = 1_000;
 
@@ -99,7 +99,7 @@ export class Simulator {
     }
     switch (route) {
       case 'POST /orders':
-        this.orders.place(readOrderRequest(await readBody(request)), response);
+        this.orders.place(await readBody(request), response);
         return undefined;
       case 'GET /orders':
         return this.listOrders(wholeNumber(url, 'after', 0), wholeNumber(url, 'limit', MOST_ORDERS_PER_PAGE));

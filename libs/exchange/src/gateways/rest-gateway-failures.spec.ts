@@ -237,7 +237,7 @@ describe('a venue that does not answer', () => {
 });
 
 describe('an answer to a placement', () => {
-  it.each([200, 202, 204, 400, 403, 404, 409, 429, 500, 502, 504])(
+  it.each([200, 202, 204, 400, 403, 404, 409, 413, 422, 429, 500, 502, 504])(
     'of %i means that nobody knows',
     async (status) => {
       venue.answer = answer(status, status === 204 ? '' : '{"error":"Oh\\u0007 dear"}');
@@ -272,18 +272,30 @@ describe('an answer to a placement', () => {
     },
   );
 
+  it.each([400, 403, 413, 422])('of %i is a refusal, if the venue says so', async (status) => {
+    venue.answer = answer(status, '{"code":"refused","reason":"The quantity is too large"}');
+    const refusal = { kind: 'refused', reason: 'The quantity is too large' };
+    expect(await gateway.place(exchangeOrder(), inTime())).toEqual(refusal);
+  });
+
   it.each([
-    ['what it is', '{"reason":"No \\u202e such\\ninstrument"}', 'No such instrument'],
-    ['shortened', JSON.stringify({ reason: 'x'.repeat(5_000) }), 'x'.repeat(300)],
-    ['without one', '{"reason":""}', 'The venue gave no reason'],
-    ['without a text', '{"reason":7}', 'The venue gave no reason'],
-    ['without an object', '"no"', 'The venue gave no reason'],
-    ['without JSON', 'go away', 'The venue gave no reason'],
-    ['without a body', '', 'The venue gave no reason'],
-    ['far too long', JSON.stringify({ reason: 'x', more: 'x'.repeat(100_000) }), 'The venue gave no reason'],
+    ['what it is', '{"code":"refused","reason":"No \\u202e such\\ninstrument"}', 'No such instrument'],
+    ['shortened', JSON.stringify({ code: 'refused', reason: 'x'.repeat(5_000) }), 'x'.repeat(300)],
+    ['without one', '{"code":"refused","reason":""}', 'The venue gave no reason'],
+    ['without a text', '{"code":"refused","reason":7}', 'The venue gave no reason'],
   ])('of 422 is a refusal, its reason told (%s)', async (_, body, reason) => {
     venue.answer = answer(422, body);
     expect(await gateway.place(exchangeOrder(), inTime())).toEqual({ kind: 'refused', reason });
+  });
+
+  it.each([
+    ['without an object', '"no"'],
+    ['without JSON', 'go away'],
+    ['without a body', ''],
+    ['far too long', JSON.stringify({ code: 'refused', more: 'x'.repeat(100_000) })],
+  ])('of 422 means that nobody knows when it comes without the word (%s)', async (_, body) => {
+    venue.answer = answer(422, body);
+    expect(await gateway.place(exchangeOrder(), inTime())).toMatchObject({ kind: 'unknown' });
   });
 
   it('of 201 counts whatever its body', async () => {
@@ -293,7 +305,7 @@ describe('an answer to a placement', () => {
 
   it.each<[number, string]>([
     [201, 'accepted'],
-    [422, 'refused'],
+    [422, 'unknown'],
     [500, 'unknown'],
   ])('of %i counts although its body never ends', async (status, kind) => {
     venue.answer = (response) => response.writeHead(status).write('{');

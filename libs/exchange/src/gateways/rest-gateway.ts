@@ -49,7 +49,7 @@ export class RestGateway implements ExchangeGateway {
     const request = { method: 'POST', path: '/orders', template: '/orders', body } as const;
     const answer = await this.client.send(request, signal);
     if (answer.kind === 'answered' && answer.status === 201) return { kind: 'accepted' };
-    if (answer.kind === 'answered' && answer.status === 422)
+    if (answer.kind === 'answered' && isRefused(answer))
       return { kind: 'refused', reason: reasonIn(parseObject(answer.text)) };
     return failureOf(answer);
   }
@@ -97,6 +97,11 @@ type Answered = Extract<Answer, { readonly kind: 'answered' }>;
 function isUnseen({ status, text }: Answered, { id }: ExchangeOrder): boolean {
   const { code, clOrdId } = parseObject(text);
   return status === 404 && code === 'unseen' && clOrdId === id;
+}
+
+/** Whatever the venue finds wrong: it will say the same of the same order another time. */
+function isRefused({ status, text }: Answered): boolean {
+  return status >= 400 && status < 500 && parseObject(text)['code'] === 'refused';
 }
 
 /** Asked for too late, or by a stranger: by the protocol nothing was done, and nothing will be. */
