@@ -61,6 +61,12 @@ describe('in development an exchange', () => {
     expect(server.output()).not.toMatch(/died/);
   });
 
+  it.each(['scheduler', 'receiver', 'consumer'])('is there for a %s alone', async (role) => {
+    const server = await start({ DAYBOOK_ROLES: role });
+    expect(await isThere(await venueOf(server))).toBe(true);
+    expect(await server.end('SIGTERM')).toBe(0);
+  });
+
   it('goes with a server that is killed', async () => {
     const server = await start();
     const venue = await venueOf(server);
@@ -116,7 +122,7 @@ describe('no exchange is started', () => {
   it.each<[string, NodeJS.ProcessEnv]>([
     ['where another one is configured', { EXCHANGE_URL: 'http://127.0.0.1:1' }],
     ['with authentication, which is not development', { AUTH_JWT_SECRET: 'x'.repeat(32) }],
-    ['by a process that has nothing to do with it', { DAYBOOK_ROLES: 'scheduler' }],
+    ['by a process that has nothing to do with it', { DAYBOOK_ROLES: 'worker' }],
   ])('%s', async (_, environment) => {
     const server = await start(environment);
     expect(await server.end('SIGTERM')).toBe(0);

@@ -95,9 +95,9 @@ async function serve(given: DaybookConfig): Promise<void> {
   }
 }
 
-/** Whether this process would place orders, or read what becomes of them, and has nowhere to. */
+/** Whether this process would place orders, ask about them, or deal with what becomes of them, and has no venue. */
 function needsVenue({ exchange, roles }: DaybookConfig): boolean {
-  return exchange.url === undefined && (roles.includes('api') || roles.includes('receiver'));
+  return exchange.url === undefined && roles.some((role) => role !== 'worker');
 }
 
 function startVenue({ databaseUrl }: DaybookConfig): Promise<DevelopmentVenue | undefined> {
