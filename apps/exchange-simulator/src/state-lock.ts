@@ -32,6 +32,15 @@ export class StateLock {
     }
   }
 
+  /** Takes it as soon as the one that has it has ended. */
+  static async wait(stateFile: string): Promise<StateLock> {
+    for (;;) {
+      const lock = this.tryToTake(stateFile);
+      if (lock !== undefined) return lock;
+      await pause(LOOK_EVERY_MS);
+    }
+  }
+
   private static tryToTake(stateFile: string): StateLock | undefined {
     mkdirSync(dirname(stateFile), { recursive: true });
     const lock = new sqlite.DatabaseSync(`${stateFile}.lock.db`);
