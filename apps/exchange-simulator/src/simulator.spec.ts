@@ -387,11 +387,21 @@ describe('a venue with a state file', () => {
     await venue.stop();
     venues.length = 0;
 
-    await start({ stateFile });
+    // The ExecIDs of what was reported stay, with another seed too.
+    await start({ stateFile, seed: 2 });
+    expect((await readJoined(reports)).joined.slice(0, reports)).toEqual(joined);
     await waitFor(
       'the last to be traded',
       async () => (await ask('GET', '/orders/open-1')).body.status === 'filled',
     );
+  });
+
+  it('is not filled by a flood', async () => {
+    await start({ stateFile: join(folder, 'state') });
+    expect(await ask('POST', '/simulator/flood', { orders: [{ clOrdId: 'a', quantity: 10 }] })).toEqual({
+      status: 409,
+      body: { error: 'No flood into a state file: start a simulator without one' },
+    });
   });
 });
 

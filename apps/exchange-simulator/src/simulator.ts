@@ -163,6 +163,8 @@ export class Simulator {
   }
 
   private startFlood(body: Readonly<Record<string, unknown>>): Reply {
+    if (this.history !== undefined)
+      return { status: 409, body: { error: 'No flood into a state file: start a simulator without one' } };
     if (this.flood?.progress.state === 'running')
       return { status: 409, body: { error: 'A flood is running; DELETE /simulator/flood stops it' } };
     const { orders: wanted, ...flood } = readFloodRequest(body);
