@@ -3,6 +3,8 @@ import type { FloodProgress } from '../../apps/exchange-simulator/src/flood.js';
 import { Simulator } from '../../apps/exchange-simulator/src/simulator.js';
 import { waitFor } from './wait-for.js';
 
+export { StateLock } from '../../apps/exchange-simulator/src/state-lock.js';
+
 /** How a simulated venue is asked to trade many orders at once; its README tells it in full. */
 export interface FloodWishes {
   readonly orders:

@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { createTestDatabase, type TestDatabase } from '../../../test/support/database.js';
-import { SimulatedVenue } from '../../../test/support/exchange-simulator.js';
+import { SimulatedVenue, StateLock } from '../../../test/support/exchange-simulator.js';
 import { type ServerProcess, startServerProcess } from '../../../test/support/server-process.js';
 import { waitFor } from '../../../test/support/wait-for.js';
+import { startDevelopmentVenue } from './development-venue.js';
 
 let database: TestDatabase;
 let home: string;
@@ -61,6 +62,12 @@ describe('in development an exchange', () => {
     expect(server.output()).not.toMatch(/died/);
   });
 
+  it.each(['scheduler', 'consumer'])('is there for a %s alone', async (role) => {
+    const server = await start({ DAYBOOK_ROLES: role });
+    expect(await isThere(await venueOf(server))).toBe(true);
+    expect(await server.end('SIGTERM')).toBe(0);
+  });
+
   it('goes with a server that is killed', async () => {
     const server = await start();
     const venue = await venueOf(server);
@@ -91,6 +98,52 @@ describe('in development an exchange', () => {
     expect(second.output()).not.toMatch(/died/);
   });
 
+  it('is gone on with at the same address when the server that had it ends', async () => {
+    for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+      const first = await start();
+      const second = await start();
+      const venue = await venueOf(second);
+      expect(venue.url).toBe((await venueOf(first)).url);
+      expect(await place(venue, signal)).toBe(201);
+      const { pid } = await venue.counts();
+      await first.end(signal);
+      await waitFor('the other one', () =>
+        venue.counts().then(
+          (counts) => counts.pid !== pid,
+          () => false,
+        ),
+      );
+      expect((await venue.orders()).at(-1)).toMatchObject({ clOrdId: signal });
+      expect(await second.end('SIGTERM')).toBe(0);
+      expect(await isThere(venue)).toBe(false);
+    }
+  });
+
+  it('is not waited for by a server that is to stop', async () => {
+    // As long as this one has the state and does not answer, another one waits.
+    const lock = await StateLock.take(join(home, 'exchange-simulator.ndjson'));
+    if (typeof lock === 'string') throw new Error('Somebody has the state');
+    const stop = Promise.withResolvers<void>();
+    const lines: string[] = [];
+    const starting = startDevelopmentVenue(home, undefined, stop.promise, (line) => lines.push(line));
+    stop.resolve();
+    expect(await starting).toBeUndefined();
+    expect(lines).toEqual([]);
+    lock.release();
+  });
+
+  it('is shown the token that it wants', async () => {
+    const server = await start({ EXCHANGE_SIMULATOR_TOKEN: 'open sesame', DAYBOOK_ROLES: undefined });
+    const token = await waitFor('the token', () => /^Token {7}(\S+)$/m.exec(server.output())?.[1]);
+    const order = { instrument: 'DE0007164600', side: 'buy', type: 'market', quantity: 1 };
+    const { status } = await fetch(`${server.origin}/api/v1/exchange/orders`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify(order),
+    });
+    expect(status).toBe(201);
+  });
+
   it('may die, which is reported, and not the end of the server', async () => {
     const server = await start({ EXCHANGE_SIMULATOR_LATENCY_MAX_MS: '7' });
     const venue = await venueOf(server);
@@ -116,7 +169,7 @@ describe('no exchange is started', () => {
   it.each<[string, NodeJS.ProcessEnv]>([
     ['where another one is configured', { EXCHANGE_URL: 'http://127.0.0.1:1' }],
     ['with authentication, which is not development', { AUTH_JWT_SECRET: 'x'.repeat(32) }],
-    ['by a process that has nothing to do with it', { DAYBOOK_ROLES: 'scheduler' }],
+    ['by a process that has nothing to do with it', { DAYBOOK_ROLES: 'worker' }],
   ])('%s', async (_, environment) => {
     const server = await start(environment);
     expect(await server.end('SIGTERM')).toBe(0);

@@ -1,26 +1,33 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 
 import { projectRoot } from '@daybook/platform';
 
+/** It may have to put many reports together again. */
+const START_MS = 60_000;
+
 /** A simulated exchange, for as long as this process lives. */
 export interface DevelopmentVenue {
-  readonly url: string;
+  /** Where it is, and what it wants to be shown. */
+  readonly access: { readonly url: string; readonly token?: string };
   stop(): Promise<void>;
 }
 
 /**
- * Starts the exchange simulator beside this process. Its orders outlive it, as ours do; processes that share them share the
- * simulator.
+ * Starts the exchange simulator beside this process. Its orders outlive it, as ours do; of processes that share them one has the
+ * simulator, and when it ends, another one goes on with it at the same address.
  * @param home the folder that also holds the embedded database
  * @param databaseUrl undefined for the embedded one
+ * @param stopSignal resolves when this process has to stop; then it is not waited for
  * @param report takes one line of text when it cannot start, or ends
  * @returns undefined when it could not start: then there is no venue
  */
 export async function startDevelopmentVenue(
   home: string,
   databaseUrl: string | undefined,
+  stopSignal: Promise<void>,
   report: (line: string) => void,
 ): Promise<DevelopmentVenue | undefined> {
   const program = join(projectRoot(), 'dist/apps/exchange-simulator/main.js');
@@ -34,22 +41,31 @@ export async function startDevelopmentVenue(
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
   const ended = endOf(child);
-  const url = await Promise.race([firstMessage(child), ended.then(() => undefined)]);
+  let isStopping = false;
+  const stopped = stopSignal.then(() => {
+    isStopping = true;
+  });
+  const noAnswer = Promise.race([
+    ended.then(() => undefined),
+    stopped,
+    pause(START_MS, undefined, { ref: false }),
+  ]);
+  const url = await Promise.race([firstMessage(child), noAnswer]);
   if (url === undefined) {
-    report('The exchange simulator did not start: there is no exchange to place orders at.');
+    child.kill('SIGKILL');
+    if (!isStopping) report('The exchange simulator did not start: there is no exchange to place orders at.');
     return undefined;
   }
-  let isStopping = false;
-  // The one of another process has said where it is and ends.
-  void ended.then((isGood) => {
-    if (!isStopping && !isGood)
+  void ended.then(() => {
+    if (!isStopping)
       report('The exchange simulator has died; no orders can be placed until Daybook is started again.');
   });
   // It keeps nobody alive: neither one that has failed to start, nor one that is done.
   child.unref();
   child.channel?.unref();
+  const token = process.env['EXCHANGE_SIMULATOR_TOKEN']?.trim() ?? '';
   return {
-    url,
+    access: { url, ...(token !== '' && { token }) },
     stop: async () => {
       isStopping = true;
       if (child.exitCode !== null || child.signalCode !== null) return;
@@ -64,10 +80,10 @@ function firstMessage(child: ChildProcess): Promise<string> {
   return new Promise((resolve) => child.once('message', (message: { url: string }) => resolve(message.url)));
 }
 
-/** Resolves with whether it ended as it should; one that cannot even be started has ended, too. */
-function endOf(child: ChildProcess): Promise<boolean> {
+/** One that cannot even be started has ended, too. */
+function endOf(child: ChildProcess): Promise<void> {
   return new Promise((resolve) => {
-    child.once('error', () => resolve(false)).once('exit', (code) => resolve(code === 0));
+    child.once('error', () => resolve()).once('exit', () => resolve());
   });
 }
 

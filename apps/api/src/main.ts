@@ -62,7 +62,7 @@ async function serve(given: DaybookConfig): Promise<void> {
   const tracing = await startTracing(given.tracing);
   const isDevelopment = !hasAuthConfiguration(given.auth);
   // While PostgreSQL starts, which takes longer.
-  const starting = isDevelopment && needsVenue(given) ? startVenue(given) : undefined;
+  const starting = isDevelopment && needsVenue(given) ? startVenue(given, stopSignal) : undefined;
   const postgres =
     given.databaseUrl === undefined
       ? await startEmbeddedPostgres({ home, onUnexpectedExit: giveUp })
@@ -72,7 +72,7 @@ async function serve(given: DaybookConfig): Promise<void> {
     const venue = await starting;
     const config = {
       ...given,
-      exchange: { ...given.exchange, ...(venue !== undefined && { url: venue.url }) },
+      exchange: { ...given.exchange, ...venue?.access },
       databaseUrl: given.databaseUrl ?? (postgres as EmbeddedPostgres).url,
       auth: access === undefined ? given.auth : { ...given.auth, jwtSecret: access.secret },
     };
@@ -82,7 +82,7 @@ async function serve(given: DaybookConfig): Promise<void> {
       if (config.loadDemoData ?? (postgres !== undefined && (await isDemoDataMissing(app))))
         await loadDemoData(app);
       await listen(app, config);
-      greet(app, config, access?.token, venue?.url);
+      greet(app, config, access?.token, venue?.access.url);
       await stopSignal;
     } finally {
       // After a failure too: its timers and connections would keep a process alive that serves nobody.
@@ -95,13 +95,16 @@ async function serve(given: DaybookConfig): Promise<void> {
   }
 }
 
-/** Whether this process would place orders, or read what becomes of them, and has nowhere to. */
+/** Whether this process would place orders, ask about them, or deal with what becomes of them, and has no venue. */
 function needsVenue({ exchange, roles }: DaybookConfig): boolean {
-  return exchange.url === undefined && (roles.includes('api') || roles.includes('receiver'));
+  return exchange.url === undefined && roles.some((role) => role !== 'worker');
 }
 
-function startVenue({ databaseUrl }: DaybookConfig): Promise<DevelopmentVenue | undefined> {
-  return startDevelopmentVenue(home, databaseUrl, (line) => process.stderr.write(`${line}\n`));
+function startVenue(
+  { databaseUrl }: DaybookConfig,
+  stopSignal: Promise<void>,
+): Promise<DevelopmentVenue | undefined> {
+  return startDevelopmentVenue(home, databaseUrl, stopSignal, (line) => process.stderr.write(`${line}\n`));
 }
 
 /** Resolves with the first SIGTERM or SIGINT; a second one ends the process at once. */

@@ -21,6 +21,11 @@ export interface SentReport extends Omit<NewReport, 'executedAtMs'> {
   readonly executedAt: string;
 }
 
+/** The sequence number under which an event was reported first. */
+export function eventNumber(execId: string): number {
+  return Number(execId.slice(execId.lastIndexOf('-') + 1));
+}
+
 const ROWS = 8_192;
 
 /** Reports are kept in columns: a million of them in 30 MB, and none of them an object for the garbage collector. */
@@ -50,7 +55,7 @@ export class ReportLog {
    * @param keep at least so many reports are kept
    */
   constructor(
-    private readonly execIdPrefix: string,
+    private execIdPrefix: string,
     private readonly keep: number,
   ) {}
 
@@ -94,11 +99,12 @@ export class ReportLog {
     return again;
   }
 
-  /** Takes back what was sent before, one after the other. */
+  /** Takes back what was sent before, one after the other. ExecIDs go on as they began, whatever the seed is now. */
   restore({ sequence, execId, executedAt, ...report }: SentReport): void {
+    if (this.length === 0) this.execIdPrefix = execId.slice(0, execId.lastIndexOf('-') + 1);
     const added = this.append({ ...report, executedAtMs: Date.parse(executedAt) });
     if (added !== sequence) throw new Error(`Report ${sequence} came where ${added} was to come`);
-    const number = Number(execId.slice(execId.lastIndexOf('-') + 1));
+    const number = eventNumber(execId);
     if (number !== sequence) this.repeated.set(sequence, number);
   }
 

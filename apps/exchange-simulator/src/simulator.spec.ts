@@ -75,7 +75,7 @@ describe('a request', () => {
   it('may be refused, counted, and refused again when it is repeated', async () => {
     await start({ behaviour: { refusalPercent: 100 } });
     const refusal = await place('a-1');
-    expect(refusal).toEqual({ status: 422, body: { reason: expect.any(String) } });
+    expect(refusal).toEqual({ status: 422, body: { code: 'refused', reason: expect.any(String) } });
     await venue.behave({ refusalPercent: 0 });
     expect(await place('a-1')).toEqual(refusal);
     expect(await venue.counts()).toMatchObject({
@@ -90,10 +90,12 @@ describe('a request', () => {
 
   it('may fail, and then has had no effect', async () => {
     await start({ behaviour: { failurePercent: 100 } });
-    expect(await place('a-1')).toMatchObject({ status: 503 });
+    expect(await place('a-1')).toMatchObject({ status: 503, body: { code: 'not_taken' } });
     expect(await ask('DELETE', '/orders/a-1')).toMatchObject({ status: 503 });
     await venue.behave({ failurePercent: 0 });
-    expect(await ask('GET', '/orders/a-1')).toMatchObject({ status: 404 });
+    const unseen = { status: 404, body: { code: 'unseen', clOrdId: 'a-1' } };
+    expect(await ask('GET', '/orders/a-1')).toMatchObject(unseen);
+    expect(await ask('DELETE', '/orders/a-1')).toMatchObject(unseen);
     expect(await venue.counts()).toMatchObject({ placements: 1, failed: 2, placed: {} });
   });
 
@@ -141,6 +143,12 @@ describe('a request', () => {
   it.each([
     ['no JSON', '{', 'The body is not JSON'],
     ['a list', [], 'The body must be a JSON object'],
+  ])('is answered 400 when it cannot be read: %s', async (_, body, error) => {
+    await start();
+    expect(await ask('POST', '/orders', body)).toEqual({ status: 400, body: { error } });
+  });
+
+  it.each([
     [
       'no ClOrdID',
       order('a-1', { clOrdId: undefined }),
@@ -159,7 +167,7 @@ describe('a request', () => {
     await start();
     const { status, body: answer } = await ask('POST', '/orders', body);
     expect(status).toBe(400);
-    expect(answer.error).toMatch(problem);
+    expect(answer).toEqual({ code: 'refused', reason: expect.stringMatching(problem) });
     expect(await venue.orders()).toEqual([]);
   });
 
@@ -172,7 +180,7 @@ describe('a request', () => {
 
   it('wants the token, if there is one', async () => {
     await start({ token: 'open sesame' });
-    expect(await place('a-1')).toMatchObject({ status: 401 });
+    expect(await place('a-1')).toMatchObject({ status: 401, body: { code: 'not_taken' } });
     const headers = { authorization: 'Bearer open sesame' };
     expect(await ask('POST', '/orders', order('a-1'), headers)).toMatchObject({ status: 201 });
   });
@@ -379,11 +387,21 @@ describe('a venue with a state file', () => {
     await venue.stop();
     venues.length = 0;
 
-    await start({ stateFile });
+    // The ExecIDs of what was reported stay, with another seed too.
+    await start({ stateFile, seed: 2 });
+    expect((await readJoined(reports)).joined.slice(0, reports)).toEqual(joined);
     await waitFor(
       'the last to be traded',
       async () => (await ask('GET', '/orders/open-1')).body.status === 'filled',
     );
+  });
+
+  it('is not filled by a flood', async () => {
+    await start({ stateFile: join(folder, 'state') });
+    expect(await ask('POST', '/simulator/flood', { orders: [{ clOrdId: 'a', quantity: 10 }] })).toEqual({
+      status: 409,
+      body: { error: 'No flood into a state file: start a simulator without one' },
+    });
   });
 });
 

@@ -14,7 +14,7 @@ import type { Settings } from './settings.js';
 import { RealTiming } from './timing.js';
 import { Venue } from './venue.js';
 import { HistoryFile } from './venue-history.js';
-import { describeOrder, isOpen, readOrderRequest, type VenueOrder } from './venue-order.js';
+import { describeOrder, isOpen, type VenueOrder } from './venue-order.js';
 
 const MOST_ORDERS_PER_PAGE = 1_000;
 
@@ -99,7 +99,7 @@ export class Simulator {
     }
     switch (route) {
       case 'POST /orders':
-        this.orders.place(readOrderRequest(await readBody(request)), response);
+        this.orders.place(await readBody(request), response);
         return undefined;
       case 'GET /orders':
         return this.listOrders(wholeNumber(url, 'after', 0), wholeNumber(url, 'limit', MOST_ORDERS_PER_PAGE));
@@ -131,7 +131,8 @@ export class Simulator {
     const { token } = this.settings;
     if (token === undefined || url?.startsWith('/simulator/')) return undefined;
     if (headers.authorization === `Bearer ${token}`) return undefined;
-    return { status: 401, body: { error: 'The bearer token is missing, or another one' } };
+    const error = 'The bearer token is missing, or another one';
+    return { status: 401, body: { code: 'not_taken', error } };
   }
 
   private openStream(request: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -162,6 +163,8 @@ export class Simulator {
   }
 
   private startFlood(body: Readonly<Record<string, unknown>>): Reply {
+    if (this.history !== undefined)
+      return { status: 409, body: { error: 'No flood into a state file: start a simulator without one' } };
     if (this.flood?.progress.state === 'running')
       return { status: 409, body: { error: 'A flood is running; DELETE /simulator/flood stops it' } };
     const { orders: wanted, ...flood } = readFloodRequest(body);

@@ -1,49 +1,32 @@
-import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, ftruncateSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-import type { SentReport } from './report-log.js';
+import { eventNumber, type SentReport } from './report-log.js';
 import { isOpen, type OrderRequest, type VenueOrder } from './venue-order.js';
+
+const READ_AT_ONCE = 1024 * 1024;
+const NEWLINE = 10;
 
 /** One thing that has happened, in this order. */
 export type PastEvent =
-  | {
-      readonly placed: OrderRequest;
-      readonly refusal?: string | undefined;
-      /** It is traded by a flood only. */
-      readonly isAdopted?: boolean;
-    }
+  | { readonly placed: OrderRequest; readonly refusal?: string | undefined }
   | { readonly cancel: string }
   | { readonly report: SentReport };
 
-/** What a venue was, put together again from what has happened. */
-export interface VenuePast {
-  readonly orders: Map<string, VenueOrder>;
-  readonly adopted: Set<VenueOrder>;
-  readonly reports: readonly SentReport[];
-}
-
-export function pastOf(events: readonly PastEvent[]): VenuePast {
-  const past = { orders: new Map<string, VenueOrder>(), adopted: new Set<VenueOrder>(), reports: [] };
-  const reports: SentReport[] = past.reports;
-  const execIds = new Set<string>();
-  for (const event of events) {
-    if ('placed' in event) {
-      const order = newOrder(event.placed, event.refusal);
-      past.orders.set(order.clOrdId, order);
-      if (event.isAdopted === true) past.adopted.add(order);
-    } else if ('cancel' in event) {
-      const order = past.orders.get(event.cancel);
-      if (order !== undefined) order.isCancelRequested = true;
-    } else {
-      const order = past.orders.get(event.report.orderRef);
-      // One that only repeats another has no effect, nor has one too many.
-      if (order !== undefined && isOpen(order) && !execIds.has(event.report.execId))
-        apply(event.report, order);
-      execIds.add(event.report.execId);
-      reports.push(event.report);
-    }
+/** Puts an order together again from what has happened, one event after the other. */
+export function recall(event: PastEvent, orders: Map<string, VenueOrder>): void {
+  if ('placed' in event) {
+    orders.set(event.placed.clOrdId, newOrder(event.placed, event.refusal));
+  } else if ('cancel' in event) {
+    const order = orders.get(event.cancel);
+    if (order !== undefined) order.isCancelRequested = true;
+  } else {
+    const { report } = event;
+    const order = orders.get(report.orderRef);
+    // One that only repeats another has no effect, nor has one too many.
+    if (order !== undefined && isOpen(order) && eventNumber(report.execId) === report.sequence)
+      apply(report, order);
   }
-  return past;
 }
 
 export function newOrder(request: OrderRequest, refusal?: string): VenueOrder {
@@ -75,18 +58,31 @@ function apply({ type, quantity = 0, priceCents = 0, reason }: SentReport, order
 /** Keeps what happens in a file, a line each, written before anybody is told of it. */
 export class HistoryFile {
   private readonly file: number;
-  readonly past: VenuePast;
 
   /** @param path made when it is not there, with its folder */
   constructor(path: string) {
     mkdirSync(dirname(path), { recursive: true });
     this.file = openSync(path, 'a+');
-    const text = readFileSync(this.file, 'utf8');
-    const whole = text.slice(0, text.lastIndexOf('\n') + 1);
+  }
+
+  /** What has happened before. To be read to its end, once, before anything is noted. */
+  *past(): Generator<PastEvent> {
+    const chunk = Buffer.alloc(READ_AT_ONCE);
+    let begun = Buffer.alloc(0);
+    let length = 0;
+    for (;;) {
+      const count = readSync(this.file, chunk, 0, chunk.length, length);
+      if (count === 0) break;
+      length += count;
+      // Only whole lines are made a text: a character may be of several bytes.
+      const bytes = Buffer.concat([begun, chunk.subarray(0, count)]);
+      const end = bytes.lastIndexOf(NEWLINE) + 1;
+      begun = bytes.subarray(end);
+      for (const line of bytes.toString('utf8', 0, end).split('\n'))
+        if (line !== '') yield JSON.parse(line) as PastEvent;
+    }
     // What a process that was killed has left of its last line was told to nobody.
-    if (whole !== text) ftruncateSync(this.file, Buffer.byteLength(whole));
-    const lines = whole.split('\n').filter((line) => line !== '');
-    this.past = pastOf(lines.map((line) => JSON.parse(line) as PastEvent));
+    if (begun.length > 0) ftruncateSync(this.file, length - begun.length);
   }
 
   note(event: PastEvent): void {

@@ -3,7 +3,7 @@ import { isMarketable, marketPrice, planFills, tradePrice } from './matching.js'
 import { between, chance, type Random, randomFrom } from './random.js';
 import type { NewReport, ReportLog } from './report-log.js';
 import type { Timing } from './timing.js';
-import { applyTrade, type HistoryFile, newOrder } from './venue-history.js';
+import { applyTrade, type HistoryFile, newOrder, recall } from './venue-history.js';
 import { isOpen, type OrderRequest, type VenueOrder } from './venue-order.js';
 
 /** What the venue is doing about an order. */
@@ -28,7 +28,7 @@ export interface VenueParts {
 
 /** The order book: takes orders, trades them little by little, and reports what it does. */
 export class Venue {
-  private readonly orders: Map<string, VenueOrder>;
+  private readonly orders = new Map<string, VenueOrder>();
   private readonly named = new Map<string, VenueOrder>();
   private readonly progress = new Map<VenueOrder, Progress>();
   private readonly seed: number;
@@ -39,7 +39,6 @@ export class Venue {
 
   constructor(private readonly parts: VenueParts) {
     ({ behaviour: this.current, seed: this.seed, log: this.log, timing: this.timing } = parts);
-    this.orders = parts.history?.past.orders ?? new Map<string, VenueOrder>();
     if (parts.history !== undefined) this.goOn(parts.history);
   }
 
@@ -113,7 +112,6 @@ export class Venue {
     this.progress.get(order)?.stop?.();
     this.progress.delete(order);
     this.orders.set(order.clOrdId, order);
-    if (known === undefined) this.parts.history?.note({ placed: request, isAdopted: true });
     return order;
   }
 
@@ -158,11 +156,14 @@ export class Venue {
   }
 
   /** Takes up what is not at its end yet. */
-  private goOn({ past }: HistoryFile): void {
-    for (const report of past.reports) this.log.restore(report);
-    for (const order of past.orders.values()) {
+  private goOn(history: HistoryFile): void {
+    for (const event of history.past()) {
+      recall(event, this.orders);
+      if ('report' in event) this.log.restore(event.report);
+    }
+    for (const order of this.orders.values()) {
       if (order.refusal === undefined) this.keepName(order);
-      if (!isOpen(order) || past.adopted.has(order)) continue;
+      if (!isOpen(order)) continue;
       this.begin(order, randomFrom(this.seed, 'again', order.clOrdId, order.cumQuantity));
       if (order.isCancelRequested) this.decideCancel(order);
     }

@@ -237,7 +237,7 @@ describe('a venue that does not answer', () => {
 });
 
 describe('an answer to a placement', () => {
-  it.each([200, 202, 204, 400, 403, 404, 409, 429, 500, 502, 504])(
+  it.each([200, 202, 204, 400, 403, 404, 409, 413, 422, 429, 500, 502, 504])(
     'of %i means that nobody knows',
     async (status) => {
       venue.answer = answer(status, status === 204 ? '' : '{"error":"Oh\\u0007 dear"}');
@@ -256,24 +256,46 @@ describe('an answer to a placement', () => {
     await elsewhere.stop();
   });
 
-  it.each([401, 503])('of %i means that nothing was taken', async (status) => {
-    venue.answer = answer(status, '<html>');
-    const reason = `The venue answered ${status}`;
+  it.each([401, 503])('of %i means that nothing was taken, if the venue says so', async (status) => {
+    venue.answer = answer(status, '{"code":"not_taken","error":"Closed"}');
+    const reason = `The venue answered ${status}: Closed`;
     expect(await gateway.place(exchangeOrder(), inTime())).toEqual({ kind: 'unavailable', reason });
   });
 
+  it.each(['', '<html>', '{"error":"No upstream"}', '{"code":"unavailable"}'])(
+    'of 401 or 503 from a proxy means that nobody knows (%s)',
+    async (body) => {
+      for (const status of [401, 503]) {
+        venue.answer = answer(status, body);
+        expect(await gateway.place(exchangeOrder(), inTime())).toMatchObject({ kind: 'unknown' });
+      }
+    },
+  );
+
+  it.each([400, 403, 413, 422])('of %i is a refusal, if the venue says so', async (status) => {
+    venue.answer = answer(status, '{"code":"refused","reason":"The quantity is too large"}');
+    const refusal = { kind: 'refused', reason: 'The quantity is too large' };
+    expect(await gateway.place(exchangeOrder(), inTime())).toEqual(refusal);
+  });
+
   it.each([
-    ['what it is', '{"reason":"No \\u202e such\\ninstrument"}', 'No such instrument'],
-    ['shortened', JSON.stringify({ reason: 'x'.repeat(5_000) }), 'x'.repeat(300)],
-    ['without one', '{"reason":""}', 'The venue gave no reason'],
-    ['without a text', '{"reason":7}', 'The venue gave no reason'],
-    ['without an object', '"no"', 'The venue gave no reason'],
-    ['without JSON', 'go away', 'The venue gave no reason'],
-    ['without a body', '', 'The venue gave no reason'],
-    ['far too long', JSON.stringify({ reason: 'x', more: 'x'.repeat(100_000) }), 'The venue gave no reason'],
+    ['what it is', '{"code":"refused","reason":"No \\u202e such\\ninstrument"}', 'No such instrument'],
+    ['shortened', JSON.stringify({ code: 'refused', reason: 'x'.repeat(5_000) }), 'x'.repeat(300)],
+    ['without one', '{"code":"refused","reason":""}', 'The venue gave no reason'],
+    ['without a text', '{"code":"refused","reason":7}', 'The venue gave no reason'],
   ])('of 422 is a refusal, its reason told (%s)', async (_, body, reason) => {
     venue.answer = answer(422, body);
     expect(await gateway.place(exchangeOrder(), inTime())).toEqual({ kind: 'refused', reason });
+  });
+
+  it.each([
+    ['without an object', '"no"'],
+    ['without JSON', 'go away'],
+    ['without a body', ''],
+    ['far too long', JSON.stringify({ code: 'refused', more: 'x'.repeat(100_000) })],
+  ])('of 422 means that nobody knows when it comes without the word (%s)', async (_, body) => {
+    venue.answer = answer(422, body);
+    expect(await gateway.place(exchangeOrder(), inTime())).toMatchObject({ kind: 'unknown' });
   });
 
   it('of 201 counts whatever its body', async () => {
@@ -283,7 +305,7 @@ describe('an answer to a placement', () => {
 
   it.each<[number, string]>([
     [201, 'accepted'],
-    [422, 'refused'],
+    [422, 'unknown'],
     [500, 'unknown'],
   ])('of %i counts although its body never ends', async (status, kind) => {
     venue.answer = (response) => response.writeHead(status).write('{');
@@ -333,15 +355,21 @@ describe('an answer to a question', () => {
     expect(await gateway.find(exchangeOrder(), inTime())).toMatchObject({ kind: 'unknown' });
   });
 
-  it.each<[number, string]>([
-    [404, 'unseen'],
-    [202, 'unknown'],
-    [301, 'unknown'],
-    [500, 'unknown'],
-    [401, 'unavailable'],
-    [503, 'unavailable'],
-  ])('of %i means %s, to a cancel too unless it is 202', async (status, kind) => {
-    venue.answer = answer(status);
+  it.each<[number, object, string]>([
+    [404, { code: 'unseen', clOrdId: id }, 'unseen'],
+    [404, { code: 'unseen', clOrdId: 'X20261121-00002' }, 'unknown'],
+    [404, { code: 'unseen' }, 'unknown'],
+    [404, { error: 'No such route' }, 'unknown'],
+    [404, {}, 'unknown'],
+    [202, {}, 'unknown'],
+    [301, {}, 'unknown'],
+    [500, {}, 'unknown'],
+    [401, { code: 'not_taken' }, 'unavailable'],
+    [503, { code: 'not_taken' }, 'unavailable'],
+    [401, {}, 'unknown'],
+    [503, {}, 'unknown'],
+  ])('of %i %j means %s, to a cancel too unless it is 202', async (status, body, kind) => {
+    venue.answer = answer(status, JSON.stringify(body));
     expect(await gateway.find(exchangeOrder(), inTime())).toMatchObject({ kind });
     const expected = status === 202 ? 'requested' : kind;
     expect(await gateway.cancel(exchangeOrder(), inTime())).toMatchObject({ kind: expected });

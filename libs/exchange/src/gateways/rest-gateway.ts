@@ -49,7 +49,7 @@ export class RestGateway implements ExchangeGateway {
     const request = { method: 'POST', path: '/orders', template: '/orders', body } as const;
     const answer = await this.client.send(request, signal);
     if (answer.kind === 'answered' && answer.status === 201) return { kind: 'accepted' };
-    if (answer.kind === 'answered' && answer.status === 422)
+    if (answer.kind === 'answered' && isRefused(answer))
       return { kind: 'refused', reason: reasonIn(parseObject(answer.text)) };
     return failureOf(answer);
   }
@@ -57,13 +57,13 @@ export class RestGateway implements ExchangeGateway {
   async cancel(order: ExchangeOrder, signal: AbortSignal): Promise<CancelOutcome> {
     const answer = await this.client.send(aboutOrder('DELETE', order), signal);
     if (answer.kind === 'answered' && answer.status === 202) return { kind: 'requested' };
-    if (answer.kind === 'answered' && answer.status === 404) return { kind: 'unseen' };
+    if (answer.kind === 'answered' && isUnseen(answer, order)) return { kind: 'unseen' };
     return failureOf(answer);
   }
 
   async find(order: ExchangeOrder, signal: AbortSignal): Promise<Finding> {
     const answer = await this.client.send(aboutOrder('GET', order), signal);
-    if (answer.kind === 'answered' && answer.status === 404) return { kind: 'unseen' };
+    if (answer.kind === 'answered' && isUnseen(answer, order)) return { kind: 'unseen' };
     if (answer.kind !== 'answered' || answer.status !== 200) return failureOf(answer);
     const found = parseObject(answer.text);
     if (found['clOrdId'] !== order.id || typeof found['status'] !== 'string')
@@ -89,8 +89,25 @@ function aboutOrder<M extends 'GET' | 'DELETE'>(method: M, { id }: ExchangeOrder
   return { method, path: `/orders/${encodeURIComponent(id)}`, template: '/orders/{clOrdId}' };
 }
 
+type Answered = Extract<Answer, { readonly kind: 'answered' }>;
+
+// A no counts only in the venue's own words: a proxy in between has the same statuses, and knows nothing of the order.
+
+/** The venue has never seen the order. */
+function isUnseen({ status, text }: Answered, { id }: ExchangeOrder): boolean {
+  const { code, clOrdId } = parseObject(text);
+  return status === 404 && code === 'unseen' && clOrdId === id;
+}
+
+/** Whatever the venue finds wrong: it will say the same of the same order another time. */
+function isRefused({ status, text }: Answered): boolean {
+  return status >= 400 && status < 500 && parseObject(text)['code'] === 'refused';
+}
+
 /** Asked for too late, or by a stranger: by the protocol nothing was done, and nothing will be. */
-const NOTHING_DONE = [401, 503];
+function isNotTaken({ status, text }: Answered): boolean {
+  return (status === 401 || status === 503) && parseObject(text)['code'] === 'not_taken';
+}
 
 function failureOf(answer: Answer): { readonly kind: 'unavailable' | 'unknown'; readonly reason: string } {
   if (answer.kind === 'unsent')
@@ -101,7 +118,7 @@ function failureOf(answer: Answer): { readonly kind: 'unavailable' | 'unknown'; 
   const { error } = parseObject(text);
   const words = typeof error === 'string' ? oneLine(error) : '';
   const reason = `The venue answered ${status}${words === '' ? '' : `: ${words}`}`;
-  return { kind: NOTHING_DONE.includes(status) ? 'unavailable' : 'unknown', reason };
+  return { kind: isNotTaken(answer) ? 'unavailable' : 'unknown', reason };
 }
 
 /** Why the venue refused. */

@@ -251,4 +251,15 @@ describe('the receiver', () => {
     await whenReceived(100);
     expect(two.askedAfter).toEqual([50]);
   });
+
+  it('lets another one try when it comes to nothing for a while', async () => {
+    const unreachable = new ScriptedVenue(() => ['cut']);
+    const first = start(unreachable);
+    first.patienceMs = 500;
+    await waitFor('an attempt', () => unreachable.askedAfter.length > 0);
+    const reachable = new ScriptedVenue((after) => [range(after + 1, 50)]);
+    start(reachable);
+    await whenReceived(50);
+    expect(reachable.askedAfter).toEqual([0]);
+  });
 });

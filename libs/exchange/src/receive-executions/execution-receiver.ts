@@ -24,6 +24,8 @@ import { StreamRun } from './stream-run.js';
 const BEAT_MS = 1_000;
 const LEASE_SECONDS = 5;
 const FAREWELL_MS = 10_000;
+/** Longer than a beat, so that another one that stands by comes first. */
+const STEP_ASIDE_MS = 3 * BEAT_MS;
 
 /**
  * Reads the venue's stream and passes it on. Of all processes that could, one does, under a lease; when it is gone, another
@@ -42,6 +44,9 @@ export class ExecutionReceiver implements OnApplicationBootstrap, BeforeApplicat
   private readonly stopping = new AbortController();
   private readonly backoff = new Backoff();
   private running: Promise<void> | undefined;
+  private failingSince: number | undefined;
+  /** How long it may come to nothing before another one may try: perhaps only this process cannot reach the venue. */
+  patienceMs = 10_000;
 
   constructor(
     @Inject(CONFIG) private readonly config: DaybookConfig,
@@ -78,7 +83,10 @@ export class ExecutionReceiver implements OnApplicationBootstrap, BeforeApplicat
           this.holder,
           LEASE_SECONDS,
         );
-        if (lease !== undefined) await this.receiveUnder(lease, gateway);
+        if (lease !== undefined) {
+          await this.receiveUnder(lease, gateway);
+          await pause(STEP_ASIDE_MS, undefined, { signal }).catch(() => undefined);
+        }
       } catch (error) {
         this.log.fail(error);
       }
@@ -91,8 +99,9 @@ export class ExecutionReceiver implements OnApplicationBootstrap, BeforeApplicat
     const end = () => ending.abort();
     this.stopping.signal.addEventListener('abort', end);
     const keeping = this.keep(lease, ending);
+    this.failingSince = undefined;
     try {
-      while (!ending.signal.aborted && !this.stopping.signal.aborted)
+      while (!ending.signal.aborted && !this.stopping.signal.aborted && !this.isHopeless)
         await this.receive(gateway, ending.signal);
     } finally {
       this.stopping.signal.removeEventListener('abort', end);
@@ -127,6 +136,7 @@ export class ExecutionReceiver implements OnApplicationBootstrap, BeforeApplicat
       const run = new StreamRun(gateway, this.bus, this.offsets, this.metrics);
       const end = await run.run(signal, () => {
         hasProgress = true;
+        this.failingSince = undefined;
         this.log.succeed();
         this.backoff.succeed();
       });
@@ -138,6 +148,11 @@ export class ExecutionReceiver implements OnApplicationBootstrap, BeforeApplicat
     } catch (error) {
       this.log.fail(error);
     }
+    this.failingSince ??= performance.now();
     if (!signal.aborted) await this.backoff.wait(signal);
+  }
+
+  private get isHopeless(): boolean {
+    return this.failingSince !== undefined && performance.now() - this.failingSince >= this.patienceMs;
   }
 }
