@@ -41,6 +41,8 @@ CREATE TABLE execution_inbox (
   after     bigint NOT NULL,
   through   bigint NOT NULL,
   reports   text   NOT NULL,
+  -- How many they are: known without reading them.
+  count     int    NOT NULL,
   PRIMARY KEY (partition, after, through)
 );
 -- Compressing takes longer than writing it down, and it is gone in a moment.

@@ -8,6 +8,8 @@ import { describeExecutionBus } from '../../../../test/support/execution-bus-con
 import { everyPart, stretchOf } from '../../../../test/support/execution-stretches.js';
 import { PostgresBus } from './postgres-bus.js';
 
+const { jest } = import.meta;
+
 let database: TestDatabase;
 let dataSource: DataSource;
 
@@ -47,6 +49,20 @@ describe('the PostgreSQL bus', () => {
       'SELECT pg_column_compression(reports) AS compression, length(reports) > 50000 AS large FROM execution_inbox',
     );
     expect(rows).toEqual([{ compression: null, large: true }]);
+  });
+
+  it('reads the reports of those stretches only that it hands over', async () => {
+    const { open } = await underTest();
+    const bus = await open();
+    for (let after = 0; after < 1_000; after += 100) await bus.publish([stretchOf(0, after, after + 100)]);
+    // Again, and cut differently: they bring nothing.
+    await bus.publish([stretchOf(0, 50, 100), stretchOf(0, 150, 200)]);
+    const reading = jest.spyOn(dataSource, 'query');
+    const taken = await bus.take(0, 0, 250);
+    const [rows] = await Promise.all(reading.mock.results.map(({ value }) => value as Promise<unknown[]>));
+    reading.mockRestore();
+    expect(taken.map(({ through }) => through)).toEqual([100, 200, 300]);
+    expect(rows).toHaveLength(3);
   });
 
   it('tells what it has lost: the rest does not join', async () => {
