@@ -117,7 +117,7 @@ describe('reports', () => {
     expect(counts).toEqual({ recorded: 2, duplicates: 0, parked: 0, quarantined: 3 });
     const expected = [
       { execId: 'E2', orderRef: clOrdId(1), reason: 'over-filled: 101 of 100' },
-      { execId: 'E3', orderRef: clOrdId(1), reason: 'a trade needs a whole quantity' },
+      { execId: 'E3', orderRef: clOrdId(1), reason: 'a trade needs a whole quantity up to 1000000000' },
       { execId: 'E4', orderRef: 'SOMEBODY-ELSES', reason: 'no order can have this ClOrdID' },
     ];
     expect(await quarantined()).toEqual(expected);
