@@ -78,11 +78,14 @@ export class ExecutionConsumer implements OnApplicationBootstrap, BeforeApplicat
   async drain(): Promise<void> {
     if (this.stopping.signal.aborted || this.beating === undefined) return;
     this.stopping.abort();
-    await this.beating;
     for (const worker of this.workers.values()) worker.stop();
-    const ended = Promise.all([...[...this.workers.values()].map((worker) => worker.ended), this.sweeping]);
     // Bounded: a database that has gone silent must not keep the process. The leases run out by themselves.
-    await Promise.race([ended, pause(FAREWELL_MS, undefined, { ref: false })]);
+    await Promise.race([this.handOver(), pause(FAREWELL_MS, undefined, { ref: false })]);
+  }
+
+  private async handOver(): Promise<void> {
+    const ended = [...this.workers.values()].map((worker) => worker.ended);
+    await Promise.all([...ended, this.beating, this.sweeping]);
     try {
       await this.shared.leave();
     } catch (error) {
@@ -94,7 +97,9 @@ export class ExecutionConsumer implements OnApplicationBootstrap, BeforeApplicat
     const { signal } = this.stopping;
     while (!signal.aborted) {
       try {
-        this.assign(await this.shared.beat(), company);
+        const surplus = await this.shared.beat();
+        if (signal.aborted) return;
+        this.assign(surplus, company);
         this.sweep(company.venue);
         this.log.succeed();
       } catch (error) {
