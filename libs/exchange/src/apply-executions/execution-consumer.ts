@@ -23,6 +23,7 @@ import { ApplyStretches } from './apply-stretches.js';
 import { ParkedReports } from './parked-reports.js';
 import { type PartCompany, PartWorker } from './part-worker.js';
 import { Turns } from './turns.js';
+import { WaitingParts } from './waiting-parts.js';
 
 const BEAT_MS = 1_000;
 /** Transactions at a time: while the database works at some, this process prepares the next. */
@@ -47,7 +48,6 @@ export class ExecutionConsumer implements OnApplicationBootstrap, BeforeApplicat
   private readonly shared: SharedLeases;
   private beating: Promise<void> | undefined;
   private sweeping: Promise<void> | undefined;
-  private arriving: Promise<void> | undefined;
 
   constructor(
     @Inject(CONFIG) private readonly config: DaybookConfig,
@@ -157,6 +157,7 @@ export class ExecutionConsumer implements OnApplicationBootstrap, BeforeApplicat
 
   private companyFor(venue: string): PartCompany {
     const { bus, offsets, applying, metrics, turns, stopping } = this;
+    const waiting = new WaitingParts(bus, stopping.signal);
     return {
       venue,
       bus,
@@ -164,13 +165,7 @@ export class ExecutionConsumer implements OnApplicationBootstrap, BeforeApplicat
       applying,
       metrics,
       inTurn: (work) => turns.run(work),
-      // All parts wait together: an idle process asks once, not once for each.
-      arrival: () => {
-        this.arriving ??= bus.arrival([...this.workers.keys()], stopping.signal).finally(() => {
-          this.arriving = undefined;
-        });
-        return this.arriving;
-      },
+      arrival: (partition) => waiting.wait(partition),
     };
   }
 }

@@ -32,8 +32,8 @@ export interface PartCompany {
   readonly metrics: StreamMetrics;
   /** Runs the work when one of few turns is free. */
   inTurn<T>(work: () => Promise<T>): Promise<T>;
-  /** Resolves when something may have come. */
-  arrival(): Promise<void>;
+  /** Resolves when something may have come for this part. */
+  arrival(partition: number): Promise<void>;
 }
 
 /** Applies one part of the stream for as long as this process holds it: batch after batch, each in a transaction. */
@@ -76,7 +76,7 @@ export class PartWorker {
         const isMoving = await this.company.inTurn(() => this.step());
         this.backoff.succeed();
         this.log.succeed();
-        if (!isMoving && !signal.aborted) await this.company.arrival();
+        if (!isMoving && !signal.aborted) await this.company.arrival(this.partition);
       } catch (error) {
         this.applied = undefined;
         if (error instanceof LeaseOvertaken) return this.lost();
