@@ -26,7 +26,7 @@ export function examineReport(report: ExecutionReport): string | undefined {
 
 /** The venue's words as a column can hold them. */
 export function reasonOf({ reason }: ExecutionReport): string | null {
-  return typeof reason === 'string' && reason !== '' ? storableText(reason).slice(0, LONGEST_REASON) : null;
+  return typeof reason === 'string' && reason !== '' ? storableText(reason.slice(0, LONGEST_REASON)) : null;
 }
 
 /** Without control characters and halves of characters, which neither PostgreSQL nor a terminal takes. */

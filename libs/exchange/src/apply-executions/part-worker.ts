@@ -124,7 +124,7 @@ export class PartWorker {
       }
       this.logger.error({ err: error, partition, execId: report.execId, message: 'A report is quarantined' });
       const reason = `could not be applied: ${error instanceof Error ? error.message : String(error)}`;
-      this.company.metrics.applied(await this.company.applying.quarantine(batch, report, reason));
+      this.company.metrics.applied(await this.company.applying.quarantine(batch, { report, reason }));
     }
   }
 
