@@ -43,6 +43,8 @@ CREATE TABLE execution_inbox (
   after     bigint NOT NULL,
   through   bigint NOT NULL,
   reports   text   NOT NULL,
+  -- How many they are: known without reading them.
+  count     int    NOT NULL,
   PRIMARY KEY (partition, after, through)
 );
 -- Compressing takes longer than writing it down, and it is gone in a moment.
@@ -57,9 +59,9 @@ CREATE TABLE parked_executions (
   sequence  bigint      NOT NULL,
   report    jsonb       NOT NULL,
   parked_at timestamptz NOT NULL DEFAULT business_now(),
-  PRIMARY KEY (venue, exec_id)
+  -- As of those that are applied: an ExecID counts once for each order.
+  PRIMARY KEY (venue, order_id, exec_id)
 );
-CREATE INDEX parked_executions_by_order ON parked_executions (order_id, sequence);
 CREATE INDEX parked_executions_by_age ON parked_executions (parked_at);
 
 -- Reports that cannot be true: more filled than was ordered, a fill of an order that has ended. Never applied; a person decides.
@@ -72,5 +74,5 @@ CREATE TABLE quarantined_executions (
   reason         text        NOT NULL,
   report         jsonb       NOT NULL,
   quarantined_at timestamptz NOT NULL DEFAULT business_now(),
-  PRIMARY KEY (venue, exec_id)
+  PRIMARY KEY (venue, order_ref, exec_id)
 );

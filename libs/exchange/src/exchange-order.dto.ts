@@ -8,15 +8,14 @@ import {
   type ExchangeOrder,
   type ExchangeOrderType,
   leavesQuantity,
+  MOST_PRICE_CENTS,
+  MOST_QUANTITY,
   type Side,
   SIDES,
 } from './exchange-order.entity.js';
 import { EXCHANGE_ORDER_STATUSES, type ExchangeOrderStatus } from './exchange-order-status.js';
 
 const EXCHANGE_ORDER_ID_EXAMPLE = { example: 'X20261120-00001', pattern: '^X[0-9]{8}-[0-9]{5,10}$' };
-
-export const MOST_QUANTITY = 1_000_000_000;
-export const MOST_PRICE_CENTS = 9_999_999_999;
 
 /** Documents the `id` in a route's path; Swagger UI fills its example in. */
 export const ApiExchangeOrderId = () =>

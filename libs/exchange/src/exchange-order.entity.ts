@@ -23,6 +23,10 @@ export type Side = (typeof SIDES)[number];
 export const EXCHANGE_ORDER_TYPES = ['market', 'limit'] as const;
 export type ExchangeOrderType = (typeof EXCHANGE_ORDER_TYPES)[number];
 
+/** Of an order, and of what is reported of it: the product of the two is what `traded_cents` can hold. */
+export const MOST_QUANTITY = 1_000_000_000;
+export const MOST_PRICE_CENTS = 9_999_999_999;
+
 /** An order for an instrument, placed at a venue on behalf of a customer. */
 export interface ExchangeOrder {
   readonly id: ExchangeOrderId;

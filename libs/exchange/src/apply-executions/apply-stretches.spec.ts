@@ -1,3 +1,5 @@
+import { Logger } from '@nestjs/common';
+
 import { LeaseOvertaken, Leases, type HeldLease } from '@daybook/platform';
 import pg from 'pg';
 
@@ -8,6 +10,8 @@ import type { ExecutionReport } from '../execution-report.js';
 import { ExecutionOffsets } from '../execution-offsets.js';
 import { ApplyStretches, OffsetMoved } from './apply-stretches.js';
 import { ParkedReports } from './parked-reports.js';
+
+const { jest } = import.meta;
 
 const VENUE = 'XSIM';
 
@@ -64,6 +68,18 @@ const whenSomebodyWaits = () =>
     return waiting.length > 0;
   });
 
+/** Meanwhile the database takes no such rows. */
+async function refusing(table: string, when: string, work: () => Promise<void>, state = 'check_violation') {
+  await daybook.database.query(`
+    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN RAISE EXCEPTION 'poison' USING ERRCODE = '${state}'; END $$;
+    CREATE TRIGGER refuse BEFORE INSERT ON ${table} FOR EACH ROW WHEN (${when}) EXECUTE FUNCTION refuse()`);
+  const errors = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
+  await work();
+  errors.mockRestore();
+  await daybook.database.query('DROP FUNCTION refuse CASCADE');
+}
+
 describe('reports', () => {
   it('make one new version of each order, one journal row, and an execution each', async () => {
     await insertOrders(2);
@@ -117,11 +133,11 @@ describe('reports', () => {
     expect(counts).toEqual({ recorded: 2, duplicates: 0, parked: 0, quarantined: 3 });
     const expected = [
       { execId: 'E2', orderRef: clOrdId(1), reason: 'over-filled: 101 of 100' },
-      { execId: 'E3', orderRef: clOrdId(1), reason: 'a trade needs a whole quantity' },
+      { execId: 'E3', orderRef: clOrdId(1), reason: 'a trade needs a whole quantity up to 1000000000' },
       { execId: 'E4', orderRef: 'SOMEBODY-ELSES', reason: 'no order can have this ClOrdID' },
     ];
     expect(await quarantined()).toEqual(expected);
-    await apply(tradeOf(1, 6, 41, { execId: 'E2' }));
+    expect(await apply(tradeOf(1, 6, 41, { execId: 'E2' }))).toMatchObject({ quarantined: 0, duplicates: 1 });
     expect(await quarantined()).toEqual(expected);
     expect(await desk.readExchangeOrders(daybook.database)).toMatchObject([
       { status: 'filled', filled: 100, executions: 2, version: 3 },
@@ -135,13 +151,37 @@ describe('reports', () => {
     const nameless = { sequence: 2 } as ExecutionReport;
     expect(await apply(odd, nameless)).toMatchObject({ quarantined: 2 });
     expect(await quarantined()).toMatchObject([{ orderRef: ' ' }, { execId: '#2', orderRef: '?' }]);
+    const endless = {
+      ...tradeOf(1, 3),
+      execId: '日'.repeat(10_000),
+      orderRef: `${'日'.repeat(499)}𝄞${'日'.repeat(10_000)}`,
+      reason: { deep: [{ '\0\ud800': '\0' }] } as unknown as string,
+      [`\0\ud800`]: 1,
+    };
+    expect(await apply(endless)).toMatchObject({ quarantined: 1 });
+    const [row] = await daybook.database.query(
+      `SELECT report ->> 'reason' AS reason, length(exec_id) AS length FROM quarantined_executions WHERE sequence = 3`,
+    );
+    expect(row).toMatchObject({ reason: expect.stringContaining('deep') as string, length: 250 });
+  });
+
+  it('count for their own order when the venue uses one ExecID for two', async () => {
+    const execId = 'E1';
+    await apply(tradeOf(1, 1, 10, { execId }), tradeOf(2, 2, 20, { execId }));
+    await insertOrders(2);
+    await apply(tradeOf(1, 3, 91, { execId: 'E2' }), tradeOf(2, 4, 92, { execId: 'E2' }));
+    expect((await desk.readExchangeOrders(daybook.database)).map(({ filled }) => filled)).toEqual([10, 20]);
+    expect(await quarantined()).toMatchObject([
+      { execId: 'E2', orderRef: clOrdId(1) },
+      { execId: 'E2', orderRef: clOrdId(2) },
+    ]);
   });
 });
 
 describe('reports of an order that is not known', () => {
   it('are parked, and applied before the next one of it once it is', async () => {
     expect(await apply(tradeOf(1, 1, 10), tradeOf(1, 2, 20))).toMatchObject({ parked: 2 });
-    await apply(tradeOf(1, 3, 10, { execId: 'E1' }));
+    expect(await apply(tradeOf(1, 3, 10, { execId: 'E1' }))).toMatchObject({ parked: 0, duplicates: 1 });
     expect(await parkedCount()).toBe(2);
     await insertOrders(1, { quantity: 35, status: 'pending' });
     const counts = await apply(tradeOf(1, 4, 5), tradeOf(1, 5, 1));
@@ -161,6 +201,57 @@ describe('reports of an order that is not known', () => {
     expect(await parkedCount()).toBe(1);
   });
 
+  it('are applied in the end, however many others are parked before them', async () => {
+    await daybook.database.query(`
+      INSERT INTO parked_executions (venue, exec_id, order_id, sequence, report)
+      SELECT 'XSIM', 'E' || number, 202611200000000000 + number, number, '{}' FROM generate_series(1, 25000) AS number`);
+    await apply(tradeOf(1, 1, 10));
+    await insertOrders(1);
+    const filled = async () => (await desk.readExchangeOrders(daybook.database))[0]?.filled;
+    // Of so many each sweep looks at some only.
+    await sweep();
+    expect(await filled()).toBe(0);
+    await sweep();
+    expect(await filled()).toBe(10);
+    // And from the beginning again.
+    await daybook.database.query(`DELETE FROM parked_executions WHERE exec_id > 'E2'`);
+    await apply(tradeOf(2, 2, 10));
+    await desk.insertExchangeOrders(daybook.database, 1, { first: behind + 2 });
+    await sweep();
+    expect((await desk.readExchangeOrders(daybook.database)).map(({ filled }) => filled)).toEqual([10, 10]);
+  });
+
+  it('are put aside when they cannot be applied, and no others are held up', async () => {
+    await apply(
+      tradeOf(1, 1, 10),
+      tradeOf(2, 2, 20),
+      tradeOf(3, 3, 30),
+      tradeOf(3, 4, 30),
+      tradeOf(4, 5, 40),
+    );
+    await insertOrders(4);
+    await refusing('executions', `NEW.exec_id = 'E3'`, sweep);
+    expect((await desk.readExchangeOrders(daybook.database)).map(({ filled }) => filled)).toEqual([
+      10, 20, 0, 40,
+    ]);
+    const reason = 'could not be applied: poison';
+    expect(await quarantined()).toMatchObject([
+      { execId: 'E3', reason },
+      { execId: 'E4', reason },
+    ]);
+    expect(await parkedCount()).toBe(0);
+  });
+
+  it('are shown to a person though applying others fails', async () => {
+    await apply(tradeOf(1, 1, 10));
+    await daybook.database.query(`UPDATE parked_executions SET parked_at = parked_at - interval '2 days'`);
+    await apply(tradeOf(2, 2, 10));
+    await insertOrders(2);
+    await refusing('executions', 'true', sweep, 'object_in_use');
+    expect(await quarantined()).toMatchObject([{ execId: 'E1', reason: 'no such order, for a day' }]);
+    expect(await parkedCount()).toBe(1);
+  });
+
   it('are shown to a person when there is none for a day', async () => {
     await apply(tradeOf(1, 1, 10));
     await daybook.database.query(
@@ -176,6 +267,23 @@ describe('reports of an order that is not known', () => {
 });
 
 describe('a part of the stream', () => {
+  it('is not held for long by a process that stops in the middle, whatever it does', async () => {
+    await daybook.database.query(`
+      CREATE TABLE allowed_pauses (pause text);
+      CREATE FUNCTION note_pause() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN INSERT INTO allowed_pauses VALUES (current_setting('idle_in_transaction_session_timeout')); RETURN NEW; END $$;
+      CREATE TRIGGER pauses AFTER INSERT ON quarantined_executions FOR EACH ROW EXECUTE FUNCTION note_pause()`);
+    const report = tradeOf(1, 1);
+    const batch = { venue: VENUE, partition: 3, lease, after: 0, through: 1, reports: [report] };
+    await applying().quarantine(batch, { report, reason: 'because' });
+    await apply(tradeOf(2, 2));
+    await daybook.database.query(`UPDATE parked_executions SET parked_at = parked_at - interval '2 days'`);
+    await sweep();
+    const pauses = await daybook.database.query('SELECT pause FROM allowed_pauses');
+    await daybook.database.query('DROP TABLE allowed_pauses; DROP FUNCTION note_pause CASCADE');
+    expect(pauses).toEqual([{ pause: '4s' }, { pause: '4s' }]);
+  });
+
   it('is moved on by whoever has it, and by nobody else', async () => {
     await insertOrders(1);
     const overtaken = { ...lease, fence: String(Number(lease.fence) - 1) };

@@ -4,8 +4,8 @@ import { type HeldLease, Leases, prepared, together, WritePath } from '@daybook/
 
 import { EXECUTION_BUS, type ExecutionBus } from '../execution-bus.js';
 import type { ExecutionReport } from '../execution-report.js';
-import { type AppliedCounts, ApplyToOrders } from './apply-to-orders.js';
-import { ExecutionRows } from './execution-rows.js';
+import { type AppliedCounts, ApplyToOrders, PAUSE_AT_MOST } from './apply-to-orders.js';
+import type { RefusedReport } from './fold-executions.js';
 
 /** What of a part is applied together. */
 export interface PartBatch {
@@ -40,7 +40,6 @@ export class ApplyStretches {
   constructor(
     private readonly writePath: WritePath,
     private readonly toOrders: ApplyToOrders,
-    private readonly rows: ExecutionRows,
     private readonly leases: Leases,
     @Inject(EXECUTION_BUS) private readonly bus: ExecutionBus,
   ) {}
@@ -68,12 +67,12 @@ export class ApplyStretches {
   }
 
   /** Moves the part on past one report that cannot be applied, for whatever reason, and keeps it for a person. */
-  quarantine(batch: PartBatch, report: ExecutionReport, reason: string): Promise<AppliedCounts> {
+  quarantine(batch: PartBatch, refused: RefusedReport): Promise<AppliedCounts> {
     const { venue, partition, lease, through } = batch;
-    const counts = { recorded: 0, duplicates: 0, parked: 0, quarantined: 1 };
     return this.writePath.change(async (manager) => {
+      await manager.query(PAUSE_AT_MOST);
+      const { counts } = await this.toOrders.refuse(venue, [refused], manager);
       const underWay = together(
-        this.rows.quarantine(venue, [{ report, reason }], manager),
         advance(batch, counts, manager),
         this.bus.forget(partition, through, manager),
       );

@@ -27,7 +27,7 @@ export interface AppliedReports {
 }
 
 /** Whoever stops in the middle of a transaction, with orders locked, is not waited for longer than this. */
-const PAUSE_AT_MOST = `SET LOCAL idle_in_transaction_session_timeout = '4s'`;
+export const PAUSE_AT_MOST = `SET LOCAL idle_in_transaction_session_timeout = '4s'`;
 
 /**
  * Applies reports to the orders they are of, inside a transaction: each once, in sequence, behind those that were parked for
@@ -60,13 +60,36 @@ export class ApplyToOrders {
     return this.applySorted(venue, { orderIds, reports: [], refused: [] }, requestId, manager);
   }
 
+  /** Puts what is parked for this order aside for a person instead. */
+  async refuseParked(
+    venue: string,
+    orderId: string,
+    reason: string,
+    manager: EntityManager,
+  ): Promise<AppliedReports> {
+    const { known } = await this.lock(venue, [orderId], manager);
+    const refused = known.early.map(({ report }) => ({ report, reason }));
+    return this.refuse(venue, refused, manager);
+  }
+
+  /** Puts reports aside for a person. */
+  async refuse(
+    venue: string,
+    refused: readonly RefusedReport[],
+    manager: EntityManager,
+  ): Promise<AppliedReports> {
+    const quarantined = await this.rows.quarantine(venue, refused, manager);
+    const counts = { recorded: 0, duplicates: refused.length - quarantined, parked: 0, quarantined };
+    return { counts, events: [], underWay: Promise.resolve() };
+  }
+
   private async applySorted(
     venue: string,
     sorted: SortedReports,
     requestId: string,
     manager: EntityManager,
   ): Promise<AppliedReports> {
-    const { known, now } = await this.lock(sorted.orderIds, manager);
+    const { known, now } = await this.lock(venue, sorted.orderIds, manager);
     const parked: OrderReport[] = [];
     const candidates: OrderReport[] = [...known.early];
     for (const report of sorted.reports)
@@ -74,6 +97,9 @@ export class ApplyToOrders {
     const fresh = await this.rows.record(candidates, manager);
     const folded = foldAll(known.orders, fresh, now);
     const refused = [...sorted.refused, ...folded.refused.map(({ refusal }) => refusal)];
+    // Waited for only when there are any: which of them are new has to be counted.
+    const parkedNow = await this.rows.park(venue, parked, manager);
+    const quarantinedNow = await this.rows.quarantine(venue, refused, manager);
     const underWay = together(
       this.rows.withdraw(
         folded.refused.map(({ orderId, refusal: { report } }) => ({ orderId, report })),
@@ -83,16 +109,15 @@ export class ApplyToOrders {
         folded.changes.map(({ before, after }) => ({ order: after, previousVersion: before.version })),
         manager,
       ),
-      this.rows.park(venue, parked, manager),
-      this.rows.quarantine(venue, refused, manager),
     );
     const origin = systemContext(requestId);
     return {
       counts: {
         recorded: fresh.length - folded.refused.length,
-        duplicates: candidates.length - fresh.length,
-        parked: parked.length,
-        quarantined: refused.length,
+        duplicates:
+          candidates.length - fresh.length + parked.length - parkedNow + refused.length - quarantinedNow,
+        parked: parkedNow,
+        quarantined: quarantinedNow,
       },
       events: folded.changes.map(
         ({ before, after, execIds }) => new ExchangeOrderExecuted(before, after, execIds, origin),
@@ -102,17 +127,17 @@ export class ApplyToOrders {
   }
 
   /** The orders that there are, locked, by their stored ids, and what was parked for them. */
-  private async lock(orderIds: readonly string[], manager: EntityManager) {
+  private async lock(venue: string, orderIds: readonly string[], manager: EntityManager) {
     const bounded = manager.query(PAUSE_AT_MOST);
     const locking = this.orders.lock(orderIds, manager);
     // Behind the locks: from here on nobody parks or applies anything of these orders.
-    const finding = this.rows.findParked(orderIds, manager);
+    const finding = this.rows.findParked(venue, orderIds, manager);
     const telling = businessNow(manager);
     await together(bounded, locking, finding, telling);
     const orders = new Map<string, ExchangeOrder>();
     for (const order of (await locking).values()) orders.set(storedId(order.id), order);
     const awaited = [...(await finding)].filter((orderId) => orders.has(orderId));
-    return { known: { orders, early: await this.rows.unpark(awaited, manager) }, now: await telling };
+    return { known: { orders, early: await this.rows.unpark(venue, awaited, manager) }, now: await telling };
   }
 }
 

@@ -17,11 +17,13 @@ const CANCELLED = {
   type: 'cancelled',
   executedAt: TRADE.executedAt,
 };
+const QUANTITY = 'a trade needs a whole quantity up to 1000000000';
+const PRICE = 'a trade needs a price in whole cents up to 9999999999';
 
 describe('a report as it stands', () => {
   it.each<[what: string, report: object]>([
     ['a trade', TRADE],
-    ['a trade of the largest quantity', { ...TRADE, quantity: Number.MAX_SAFE_INTEGER }],
+    ['the largest trade', { ...TRADE, quantity: 1_000_000_000, priceCents: 9_999_999_999 }],
     ['an end', CANCELLED],
     ['an end with empty fields', { ...CANCELLED, quantity: null, priceCents: undefined, reason: null }],
   ])('is good: %s', (_, report) => {
@@ -36,14 +38,16 @@ describe('a report as it stands', () => {
     ['it has no ExecID', { execId: 7 }],
     ['its type is not known', { type: 'restated' }],
     ['its type is not known', { type: 'toString' }],
-    ['a trade needs a whole quantity', { quantity: 0 }],
-    ['a trade needs a whole quantity', { quantity: -1 }],
-    ['a trade needs a whole quantity', { quantity: 1.5 }],
-    ['a trade needs a whole quantity', { quantity: '10' }],
-    ['a trade needs a whole quantity', { quantity: 2 ** 53 }],
-    ['a trade needs a whole quantity', { quantity: undefined }],
-    ['a trade needs a price in whole cents', { priceCents: Infinity }],
-    ['a trade needs a price in whole cents', { priceCents: null }],
+    [QUANTITY, { quantity: 0 }],
+    [QUANTITY, { quantity: -1 }],
+    [QUANTITY, { quantity: 1.5 }],
+    [QUANTITY, { quantity: '10' }],
+    [QUANTITY, { quantity: 1_000_000_001 }],
+    [QUANTITY, { quantity: 2 ** 53 }],
+    [PRICE, { priceCents: 10_000_000_000 }],
+    [QUANTITY, { quantity: undefined }],
+    [PRICE, { priceCents: Infinity }],
+    [PRICE, { priceCents: null }],
     ['only a trade has a quantity and a price', { type: 'cancelled' }],
     ['only a trade has a quantity and a price', { type: 'new', quantity: undefined }],
     ['it does not say when it happened', { executedAt: '2026-11-21' }],

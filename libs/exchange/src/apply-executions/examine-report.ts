@@ -1,3 +1,4 @@
+import { MOST_PRICE_CENTS, MOST_QUANTITY } from '../exchange-order.entity.js';
 import type { ExecutionReport } from '../execution-report.js';
 import { EXECUTION_TYPES } from '../execution-report.js';
 
@@ -16,15 +17,16 @@ export function examineReport(report: ExecutionReport): string | undefined {
   if (typeof execId !== 'string' || !NAME.test(execId)) return 'it has no ExecID';
   if (!TYPES.has(type)) return 'its type is not known';
   if (type === 'trade') {
-    if (!isPositive(quantity)) return 'a trade needs a whole quantity';
-    if (!isPositive(priceCents)) return 'a trade needs a price in whole cents';
+    if (!isWhole(quantity, MOST_QUANTITY)) return `a trade needs a whole quantity up to ${MOST_QUANTITY}`;
+    if (!isWhole(priceCents, MOST_PRICE_CENTS))
+      return `a trade needs a price in whole cents up to ${MOST_PRICE_CENTS}`;
   } else if (isPresent(quantity) || isPresent(priceCents)) return 'only a trade has a quantity and a price';
   return isInstant(report.executedAt) ? undefined : 'it does not say when it happened';
 }
 
 /** The venue's words as a column can hold them. */
 export function reasonOf({ reason }: ExecutionReport): string | null {
-  return typeof reason === 'string' && reason !== '' ? storableText(reason).slice(0, LONGEST_REASON) : null;
+  return typeof reason === 'string' && reason !== '' ? storableText(reason.slice(0, LONGEST_REASON)) : null;
 }
 
 /** Without control characters and halves of characters, which neither PostgreSQL nor a terminal takes. */
@@ -33,8 +35,8 @@ export function storableText(text: string): string {
   return text.replaceAll(/[\x00-\x1f\x7f]/g, ' ').toWellFormed();
 }
 
-function isPositive(value: unknown): boolean {
-  return Number.isSafeInteger(value) && (value as number) > 0;
+function isWhole(value: unknown, most: number): boolean {
+  return Number.isSafeInteger(value) && (value as number) > 0 && (value as number) <= most;
 }
 
 function isPresent(value: unknown): boolean {

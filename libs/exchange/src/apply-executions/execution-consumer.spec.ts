@@ -2,9 +2,12 @@ import { startTestApp, type TestApp } from '../../../../test/support/app.js';
 import { persistently } from '../../../../test/support/execution-bus-bench.js';
 import * as desk from '../../../../test/support/exchange-rows.js';
 import { waitFor } from '../../../../test/support/wait-for.js';
+import { Backoff } from '../backoff.js';
 import { EXECUTION_BUS, type ExecutionBus, PARTITIONS } from '../execution-bus.js';
 import type { ExecutionReport } from '../execution-report.js';
 import { StretchCutter } from '../stretch-cutter.js';
+
+const { jest } = import.meta;
 
 const ORDERS = 40;
 
@@ -87,8 +90,12 @@ describe('the consumer', () => {
         BEGIN RAISE EXCEPTION 'poison' USING ERRCODE = 'check_violation'; END $$;
       CREATE TRIGGER refuse BEFORE INSERT ON executions FOR EACH ROW
         WHEN (NEW.exec_id IN (${poison.map((id) => `'${id}'`).join()})) EXECUTE FUNCTION refuse()`);
+    const waiting = jest.spyOn(Backoff.prototype, 'wait');
     await publish(reports);
     await whenApplied();
+    // All that time none of the others is applied.
+    expect(waiting).not.toHaveBeenCalled();
+    waiting.mockRestore();
     await daybook.database.query('DROP TRIGGER refuse ON executions; DROP FUNCTION refuse');
     expect(await quarantined()).toEqual(
       poison.map((execId) => ({ execId, reason: 'could not be applied: poison' })),

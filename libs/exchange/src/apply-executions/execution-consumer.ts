@@ -23,6 +23,7 @@ import { ApplyStretches } from './apply-stretches.js';
 import { ParkedReports } from './parked-reports.js';
 import { type PartCompany, PartWorker } from './part-worker.js';
 import { Turns } from './turns.js';
+import { WaitingParts } from './waiting-parts.js';
 
 const BEAT_MS = 1_000;
 /** Transactions at a time: while the database works at some, this process prepares the next. */
@@ -47,7 +48,6 @@ export class ExecutionConsumer implements OnApplicationBootstrap, BeforeApplicat
   private readonly shared: SharedLeases;
   private beating: Promise<void> | undefined;
   private sweeping: Promise<void> | undefined;
-  private arriving: Promise<void> | undefined;
 
   constructor(
     @Inject(CONFIG) private readonly config: DaybookConfig,
@@ -78,11 +78,14 @@ export class ExecutionConsumer implements OnApplicationBootstrap, BeforeApplicat
   async drain(): Promise<void> {
     if (this.stopping.signal.aborted || this.beating === undefined) return;
     this.stopping.abort();
-    await this.beating;
     for (const worker of this.workers.values()) worker.stop();
-    const ended = Promise.all([...[...this.workers.values()].map((worker) => worker.ended), this.sweeping]);
     // Bounded: a database that has gone silent must not keep the process. The leases run out by themselves.
-    await Promise.race([ended, pause(FAREWELL_MS, undefined, { ref: false })]);
+    await Promise.race([this.handOver(), pause(FAREWELL_MS, undefined, { ref: false })]);
+  }
+
+  private async handOver(): Promise<void> {
+    const ended = [...this.workers.values()].map((worker) => worker.ended);
+    await Promise.all([...ended, this.beating, this.sweeping]);
     try {
       await this.shared.leave();
     } catch (error) {
@@ -94,7 +97,9 @@ export class ExecutionConsumer implements OnApplicationBootstrap, BeforeApplicat
     const { signal } = this.stopping;
     while (!signal.aborted) {
       try {
-        this.assign(await this.shared.beat(), company);
+        const surplus = await this.shared.beat();
+        if (signal.aborted) return;
+        this.assign(surplus, company);
         this.sweep(company.venue);
         this.log.succeed();
       } catch (error) {
@@ -152,6 +157,7 @@ export class ExecutionConsumer implements OnApplicationBootstrap, BeforeApplicat
 
   private companyFor(venue: string): PartCompany {
     const { bus, offsets, applying, metrics, turns, stopping } = this;
+    const waiting = new WaitingParts(bus, stopping.signal);
     return {
       venue,
       bus,
@@ -159,13 +165,7 @@ export class ExecutionConsumer implements OnApplicationBootstrap, BeforeApplicat
       applying,
       metrics,
       inTurn: (work) => turns.run(work),
-      // All parts wait together: an idle process asks once, not once for each.
-      arrival: () => {
-        this.arriving ??= bus.arrival([...this.workers.keys()], stopping.signal).finally(() => {
-          this.arriving = undefined;
-        });
-        return this.arriving;
-      },
+      arrival: (partition) => waiting.wait(partition),
     };
   }
 }

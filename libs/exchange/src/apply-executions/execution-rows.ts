@@ -33,19 +33,20 @@ const WITHDRAW = `
 const PARK = `
   INSERT INTO parked_executions (venue, exec_id, order_id, sequence, report)
   SELECT $1, early.* FROM unnest(${textsIn('$2')}, $3::bigint[], $4::bigint[], ${textsIn('$5')}::jsonb[]) AS early
-  ON CONFLICT DO NOTHING`;
+  ON CONFLICT DO NOTHING RETURNING 1`;
 
-const FIND_PARKED = `SELECT DISTINCT order_id::text AS "orderId" FROM parked_executions WHERE order_id = ANY($1::bigint[])`;
+const FIND_PARKED = `
+  SELECT DISTINCT order_id::text AS "orderId" FROM parked_executions WHERE venue = $1 AND order_id = ANY($2::bigint[])`;
 
 const UNPARK = `
-  DELETE FROM parked_executions WHERE order_id = ANY($1::bigint[])
+  DELETE FROM parked_executions WHERE venue = $1 AND order_id = ANY($2::bigint[])
   RETURNING order_id::text AS "orderId", sequence::float8, report`;
 
 const QUARANTINE = `
   INSERT INTO quarantined_executions (venue, exec_id, order_ref, sequence, reason, report)
   SELECT $1, refused.* FROM unnest(${textsIn('$2')}, ${textsIn('$3')}, $4::bigint[], ${textsIn('$5')},
     ${textsIn('$6')}::jsonb[]) AS refused
-  ON CONFLICT DO NOTHING`;
+  ON CONFLICT DO NOTHING RETURNING 1`;
 
 /** The SQL of reports: recorded, parked, quarantined. All set-based, and all under the locks of the orders. */
 @Injectable()
@@ -83,64 +84,85 @@ export class ExecutionRows {
     ]);
   }
 
-  async park(venue: string, reports: readonly OrderReport[], manager: EntityManager): Promise<void> {
-    if (reports.length === 0) return;
-    await prepared(manager, 'apply-executions/park', PARK, [
+  /** Keeps reports until their orders are known. @returns how many of them were not kept before */
+  async park(venue: string, reports: readonly OrderReport[], manager: EntityManager): Promise<number> {
+    if (reports.length === 0) return 0;
+    const kept = await prepared(manager, 'apply-executions/park', PARK, [
       venue,
       textColumn(reports.map(({ report }) => report.execId)),
       numberColumn(reports.map(({ orderId }) => orderId)),
       numberColumn(reports.map(({ report }) => report.sequence)),
       textColumn(reports.map(({ report }) => storableJson(report))),
     ]);
+    return kept.length;
   }
 
   /** The orders of which reports are parked. */
-  async findParked(orderIds: readonly string[], manager: EntityManager): Promise<ReadonlySet<string>> {
+  async findParked(
+    venue: string,
+    orderIds: readonly string[],
+    manager: EntityManager,
+  ): Promise<ReadonlySet<string>> {
     const rows = await prepared<{ orderId: string }>(manager, 'apply-executions/find-parked', FIND_PARKED, [
+      venue,
       numberColumn(orderIds),
     ]);
     return new Set(rows.map(({ orderId }) => orderId));
   }
 
   /** Takes the parked reports of these orders, in the order of their sequence. */
-  async unpark(orderIds: readonly string[], manager: EntityManager): Promise<readonly OrderReport[]> {
+  async unpark(
+    venue: string,
+    orderIds: readonly string[],
+    manager: EntityManager,
+  ): Promise<readonly OrderReport[]> {
     if (orderIds.length === 0) return [];
     const rows = await prepared<OrderReport & { readonly sequence: number }>(
       manager,
       'apply-executions/unpark',
       UNPARK,
-      [numberColumn(orderIds)],
+      [venue, numberColumn(orderIds)],
     );
     return rows.sort((a, b) => a.sequence - b.sequence);
   }
 
-  async quarantine(venue: string, refused: readonly RefusedReport[], manager: EntityManager): Promise<void> {
-    if (refused.length === 0) return;
-    await prepared(manager, 'apply-executions/quarantine', QUARANTINE, [
+  /** Keeps reports for a person. @returns how many of them were not kept before */
+  async quarantine(
+    venue: string,
+    refused: readonly RefusedReport[],
+    manager: EntityManager,
+  ): Promise<number> {
+    if (refused.length === 0) return 0;
+    const kept = await prepared(manager, 'apply-executions/quarantine', QUARANTINE, [
       venue,
       textColumn(refused.map(({ report }) => nameOf(report))),
-      textColumn(refused.map(({ report }) => printable(report.orderRef) || '?')),
+      textColumn(refused.map(({ report }) => printable(report.orderRef, LONGEST_NAME) || '?')),
       numberColumn(refused.map(({ report }) => report.sequence)),
       textColumn(refused.map(({ reason }) => printable(reason) || '?')),
       textColumn(refused.map(({ report }) => storableJson(report))),
     ]);
+    return kept.length;
   }
 }
 
 const LONGEST_TEXT = 500;
+// Two of them, whatever their characters, are no more than an index takes.
+const LONGEST_NAME = 250;
 
-function printable(value: unknown): string {
-  return typeof value === 'string' ? storableText(value).slice(0, LONGEST_TEXT) : '';
+function printable(value: unknown, longest = LONGEST_TEXT): string {
+  return typeof value === 'string' ? storableText(value.slice(0, longest)) : '';
 }
 
 /** Its ExecID; without one, by its place in the stream. */
 function nameOf({ execId, sequence }: ExecutionReport): string {
-  return printable(execId) || `#${sequence}`;
+  return printable(execId, LONGEST_NAME) || `#${sequence}`;
 }
 
-/** As it was reported, without what `jsonb` cannot hold. */
+/** As it was reported, without what `jsonb` cannot hold: it is flat, and what is no plain value of it becomes text. */
 function storableJson(report: ExecutionReport): string {
-  return JSON.stringify(report, (_key, value: unknown) =>
-    typeof value === 'string' ? printable(value) : value,
-  );
+  const fields = Object.entries(report).map(([name, value]: [string, unknown]) => {
+    const plain = typeof value === 'object' && value !== null ? JSON.stringify(value) : value;
+    return [printable(name), typeof plain === 'string' ? printable(plain) : plain];
+  });
+  return JSON.stringify(Object.fromEntries(fields));
 }

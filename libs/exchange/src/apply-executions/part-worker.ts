@@ -2,15 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 import { Logger } from '@nestjs/common';
 
-import {
-  CommitOutcomeUnknown,
-  type HeldLease,
-  isConnectionLost,
-  isPoolTimeout,
-  isRepeatable,
-  LeaseOvertaken,
-  sqlState,
-} from '@daybook/platform';
+import { type HeldLease, LeaseOvertaken } from '@daybook/platform';
 
 import { Backoff } from '../backoff.js';
 import type { ExecutionBus } from '../execution-bus.js';
@@ -20,6 +12,7 @@ import type { StreamMetrics } from '../stream-metrics.js';
 import { type ApplyStretches, OffsetMoved, type PartBatch } from './apply-stretches.js';
 import { BatchSize } from './batch-size.js';
 import { nextBatch } from './next-batch.js';
+import { isPoison, poisonReason } from './poison.js';
 
 const LOOK_FOR_LOST_MS = 250;
 
@@ -32,9 +25,16 @@ export interface PartCompany {
   readonly metrics: StreamMetrics;
   /** Runs the work when one of few turns is free. */
   inTurn<T>(work: () => Promise<T>): Promise<T>;
-  /** Resolves when something may have come. */
-  arrival(): Promise<void>;
+  /** Resolves when something may have come for this part. */
+  arrival(partition: number): Promise<void>;
 }
+
+type StepEnd =
+  /** There may be more. */
+  | 'moving'
+  | 'nothing'
+  /** What comes next is not on the bus. */
+  | 'gap';
 
 /** Applies one part of the stream for as long as this process holds it: batch after batch, each in a transaction. */
 export class PartWorker {
@@ -73,10 +73,12 @@ export class PartWorker {
     const { signal } = this.stopping;
     while (!signal.aborted) {
       try {
-        const isMoving = await this.company.inTurn(() => this.step());
+        const found = await this.company.inTurn(() => this.step());
         this.backoff.succeed();
         this.log.succeed();
-        if (!isMoving && !signal.aborted) await this.company.arrival();
+        // Outside of its turn: whoever only waits keeps nobody from working.
+        if (found === 'nothing' && !signal.aborted) await this.company.arrival(this.partition);
+        if (found === 'gap') await pause(LOOK_FOR_LOST_MS);
       } catch (error) {
         this.applied = undefined;
         if (error instanceof LeaseOvertaken) return this.lost();
@@ -89,29 +91,32 @@ export class PartWorker {
     }
   }
 
-  /** Applies what has come, one batch of it. @returns whether there may be more */
-  private async step(): Promise<boolean> {
-    if (this.stopping.signal.aborted) return false;
+  /** Applies what has come, one batch of it. */
+  private async step(): Promise<StepEnd> {
+    if (this.stopping.signal.aborted) return 'nothing';
     const { venue, bus, offsets } = this.company;
     const { partition } = this;
     this.applied ??= (await offsets.read(venue))[partition]?.applied ?? 0;
     const stretches = await bus.take(partition, this.applied, this.size.limit);
     const next = nextBatch(this.applied, stretches, this.size.most);
-    if (next === 'nothing') return false;
-    if (next === 'gap') return this.wantAgain(this.applied);
+    if (next === 'nothing') return next;
+    if (next === 'gap') {
+      await this.wantAgain(this.applied);
+      return next;
+    }
     this.hasGap = false;
     const startedAt = performance.now();
-    await this.apply({ venue, partition, lease: this.lease, ...next });
+    if (!(await this.apply({ venue, partition, lease: this.lease, ...next }))) return 'moving';
     const tookMs = performance.now() - startedAt;
     this.size.succeeded(next.reports.length, tookMs);
     this.company.metrics.batchEnded(next.reports.length, tookMs / 1_000);
     this.applied = next.through;
     await bus.acknowledge(partition, next.through);
-    return true;
+    return 'moving';
   }
 
-  /** Applies it, or finds out which of its reports is in the way. */
-  private async apply(batch: PartBatch): Promise<void> {
+  /** Applies it, or finds out which of its reports is in the way. @returns false: fewer at a time are to be tried, at once */
+  private async apply(batch: PartBatch): Promise<boolean> {
     try {
       this.company.metrics.applied(await this.company.applying.apply(batch));
     } catch (error) {
@@ -119,31 +124,23 @@ export class PartWorker {
       if (report === undefined || !isPoison(error)) throw error;
       const { partition } = this;
       if (batch.reports.length > 1) {
+        if (this.size.most === Infinity)
+          this.logger.warn({ err: error, partition, message: 'A report is in the way, and looked for' });
         this.size.failed(batch.reports.length);
-        throw error;
+        return false;
       }
       this.logger.error({ err: error, partition, execId: report.execId, message: 'A report is quarantined' });
-      const reason = `could not be applied: ${error instanceof Error ? error.message : String(error)}`;
-      this.company.metrics.applied(await this.company.applying.quarantine(batch, report, reason));
+      const refused = { report, reason: poisonReason(error) };
+      this.company.metrics.applied(await this.company.applying.quarantine(batch, refused));
     }
+    return true;
   }
 
   /** What comes next is not on the bus: has the venue send it again. */
-  private async wantAgain(applied: number): Promise<boolean> {
+  private async wantAgain(applied: number): Promise<void> {
     const { partition } = this;
     if (!this.hasGap) this.logger.warn({ partition, applied, message: 'Executions were lost on their way' });
     this.hasGap = true;
     await this.company.offsets.noteLost(this.company.venue, partition, applied);
-    await pause(LOOK_FOR_LOST_MS);
-    return true;
   }
-}
-
-/** It is the report's fault, as far as anybody can tell: the database takes no such value, or the code cannot handle it. */
-function isPoison(error: unknown): boolean {
-  if (error instanceof LeaseOvertaken || error instanceof OffsetMoved) return false;
-  if (error instanceof CommitOutcomeUnknown || isRepeatable(error)) return false;
-  if (isConnectionLost(error) || isPoolTimeout(error)) return false;
-  const state = sqlState(error);
-  return state === undefined || /^2[23]/.test(state);
 }

@@ -10,6 +10,8 @@ import { drain, everyPart, stretchOf } from '../../../../test/support/execution-
 import { PARTITIONS } from '../execution-bus.js';
 import { PostgresBus } from './postgres-bus.js';
 
+const { jest } = import.meta;
+
 let database: TestDatabase;
 let dataSource: DataSource;
 
@@ -116,6 +118,19 @@ describe('the PostgreSQL bus', () => {
       }),
       { numRuns: 50, seed: 20261121 },
     );
+
+  it('reads the reports of those stretches only that it hands over', async () => {
+    const { open } = await underTest();
+    const bus = await open();
+    for (let after = 0; after < 1_000; after += 100) await bus.publish([stretchOf(0, after, after + 100)]);
+    // Again, and cut differently: they bring nothing.
+    await bus.publish([stretchOf(0, 50, 100), stretchOf(0, 150, 200)]);
+    const reading = jest.spyOn(dataSource, 'query');
+    const taken = await bus.take(0, 0, 250);
+    const [rows] = await Promise.all(reading.mock.results.map(({ value }) => value as Promise<unknown[]>));
+    reading.mockRestore();
+    expect(taken.map(({ through }) => through)).toEqual([100, 200, 300]);
+    expect(rows).toHaveLength(3);
   });
 
   it('tells what it has lost: the rest does not join', async () => {

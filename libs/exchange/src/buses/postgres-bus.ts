@@ -16,13 +16,20 @@ const MOST_REPORTS = 2_000_000;
 const ALL_PARTS = Array.from({ length: PARTITIONS }, (_, partition) => partition);
 
 const PUBLISH = `
-  INSERT INTO execution_inbox (partition, after, through, reports)
-  SELECT * FROM unnest($1::int[], $2::bigint[], $3::bigint[], ${textsIn('$4')}) ON CONFLICT DO NOTHING`;
+  INSERT INTO execution_inbox (partition, after, through, reports, count)
+  SELECT * FROM unnest($1::int[], $2::bigint[], $3::bigint[], ${textsIn('$4')}, $5::int[]) ON CONFLICT DO NOTHING`;
 
-// By where they begin: those that join what is applied come first, whatever was received twice.
+// By where they begin: those that join what is applied come first. What was received twice, and goes no further than those
+// before it, brings nothing. Reports lie outside of their rows, and only those of the stretches that are wanted are read.
 const TAKE = `
-  SELECT after::float8, through::float8, reports FROM execution_inbox
-  WHERE partition = $1::int AND through > $2::bigint ORDER BY after, through LIMIT $3::int`;
+  SELECT after::float8, through::float8, reports FROM (
+    SELECT *, sum(count) OVER (ORDER BY after, through) - count AS before FROM (
+      SELECT *, max(through) OVER (ORDER BY after, through ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reached
+      FROM (
+        SELECT * FROM execution_inbox WHERE partition = $1::int AND through > $2::bigint
+        ORDER BY after, through LIMIT ${STRETCHES_AT_ONCE}) AS next) AS further
+    WHERE reached IS NULL OR through > reached) AS counted
+  WHERE before < $3::int ORDER BY after, through`;
 
 // Up to where the stretches of each part join what is applied: to the first that begins beyond all before it.
 const REACHED = `
@@ -82,6 +89,7 @@ export class PostgresBus implements ExecutionBus {
         numberColumn(stretches.map(({ after }) => after)),
         numberColumn(stretches.map(({ through }) => through)),
         textColumn(stretches.map(({ reports }) => JSON.stringify(reports))),
+        numberColumn(stretches.map(({ reports }) => reports.length)),
       ]),
     );
     this.published.resolve();
@@ -90,22 +98,13 @@ export class PostgresBus implements ExecutionBus {
 
   async take(partition: number, applied: number, reports: number): Promise<readonly Stretch[]> {
     this.seen.set(partition, applied);
-    const wanted = Math.min(reports, STRETCHES_AT_ONCE);
-    const rows = (await this.database.query(TAKE, [partition, applied, wanted])) as StoredStretch[];
+    const rows = (await this.database.query(TAKE, [partition, applied, reports])) as StoredStretch[];
     if (rows.length > 0) this.busyUntil = performance.now() + BUSY_FOR_MS;
     const taken: Stretch[] = [];
-    let reached = applied;
-    let count = 0;
     for (const row of rows) {
-      if (count >= reports) break;
-      // Received twice, and cut differently: what goes no further than the one before brings nothing.
-      if (row.through <= reached) continue;
       // Something is missing here. What comes before is good.
-      if (row.after > reached && taken.length > 0) break;
-      const stretch = { ...row, partition, reports: JSON.parse(row.reports) as ExecutionReport[] };
-      taken.push(stretch);
-      reached = stretch.through;
-      count += stretch.reports.length;
+      if (taken.length > 0 && row.after > (taken.at(-1)?.through ?? 0)) break;
+      taken.push({ ...row, partition, reports: JSON.parse(row.reports) as ExecutionReport[] });
     }
     return taken;
   }

@@ -2,7 +2,7 @@ import { ApiProperty } from '@nestjs/swagger';
 
 import { Choice } from '@daybook/platform';
 
-import { MOST_PRICE_CENTS, MOST_QUANTITY } from '../exchange-order.dto.js';
+import { MOST_PRICE_CENTS, MOST_QUANTITY } from '../exchange-order.entity.js';
 import { EXECUTION_TYPES, type ExecutionType } from '../execution-report.js';
 import type { Execution } from './list-executions.query.js';
 

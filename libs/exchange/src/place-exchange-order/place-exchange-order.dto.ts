@@ -1,7 +1,13 @@
 import { Choice, Isin, Text, Whole } from '@daybook/platform';
 
-import { MOST_PRICE_CENTS, MOST_QUANTITY } from '../exchange-order.dto.js';
-import { EXCHANGE_ORDER_TYPES, type ExchangeOrderType, type Side, SIDES } from '../exchange-order.entity.js';
+import {
+  EXCHANGE_ORDER_TYPES,
+  type ExchangeOrderType,
+  MOST_PRICE_CENTS,
+  MOST_QUANTITY,
+  type Side,
+  SIDES,
+} from '../exchange-order.entity.js';
 
 export class PlaceExchangeOrderRequest {
   @Text(64, {
