@@ -118,6 +118,7 @@ describe('the PostgreSQL bus', () => {
       }),
       { numRuns: 50, seed: 20261121 },
     );
+  });
 
   it('reads the reports of those stretches only that it hands over', async () => {
     const { open } = await underTest();
