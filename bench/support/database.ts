@@ -1,12 +1,13 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
-import { Client } from 'pg';
+import { Client, type DatabaseError } from 'pg';
 import { CATALOGUE } from './catalogue.ts';
 import { owned } from './lifetime.ts';
 import type { PostgresServer } from './postgres-server.ts';
 
 const LIBRARIES = new URL('../../libs/', import.meta.url);
 const SETTLE_MS = 500;
+const DROP_MS = 60_000;
 
 /** A database made for one contender of one run, and the connection the bench itself looks at it through. */
 export interface BenchDatabase {
@@ -22,15 +23,29 @@ export async function createDatabase(
 ): Promise<BenchDatabase> {
   const name = nameOf(purpose);
   const admin = await connect(server.url);
-  await admin.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+  await drop(admin, name);
   await admin.query(`CREATE DATABASE ${name}`);
   const { url, client } = await openDatabase(server, purpose);
   owned(async () => {
     await client.end();
-    if (!keep) await admin.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+    if (!keep) await drop(admin, name);
     await admin.end();
   });
   return { url, client };
+}
+
+/** To end autovacuum, should it be at work there, takes a superuser; it ends soon. */
+async function drop(admin: Client, name: string): Promise<void> {
+  const until = performance.now() + DROP_MS;
+  for (;;) {
+    try {
+      await admin.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+      return;
+    } catch (error) {
+      if ((error as DatabaseError).code !== '42501' || performance.now() > until) throw error;
+      await pause(SETTLE_MS);
+    }
+  }
 }
 
 /** A database that an earlier run kept, if it did. It stays. */
