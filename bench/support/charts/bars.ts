@@ -66,6 +66,8 @@ export interface RankedBars extends Heading {
 
 const LABEL_WIDTH = 244;
 const ROW_HEIGHT = 34;
+/** Of a figure in bold. */
+const DIGIT_WIDTH = 9.7;
 
 /** Lying bars, one a row, for names too long to stand under an upright one. */
 export function rankedBars(chart: RankedBars): string {
@@ -78,7 +80,7 @@ export function rankedBars(chart: RankedBars): string {
       text(LABEL_WIDTH - 12, top + 16, label, `end ${strong ? 'strong' : ''}`),
       bar(LABEL_WIDTH, top, width, ROW_HEIGHT - 12, strong ? 'fill0' : 'fill2'),
       text(LABEL_WIDTH + width + 8, top + 16, whole(value), 'strong'),
-      text(LABEL_WIDTH + width + 66, top + 16, note, 'quiet small'),
+      text(LABEL_WIDTH + width + 8 + whole(value).length * DIGIT_WIDTH, top + 16, note, 'quiet small'),
     ];
   });
   return frame(chart, MARGIN.top + chart.bars.length * ROW_HEIGHT + 40, drawn);
