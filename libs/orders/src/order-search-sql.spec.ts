@@ -3,7 +3,7 @@ import { BoundedReads, loadConfig } from '@daybook/platform';
 import type { OrderSort } from './order-filters.js';
 import { pageStatement, type ResolvedFilters } from './order-search-sql.js';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/database.js';
-import { flatten, type PlanNode } from '../../../test/support/plans.js';
+import { flatten, type PlanNode, rowsOut, rowsRead } from '../../../test/support/plans.js';
 
 const ORDERS = 120_000;
 const PAGE = 51;
@@ -65,16 +65,6 @@ const rowsSorted = (plan: readonly PlanNode[]) =>
       .filter((node) => node['Node Type'].endsWith('Sort'))
       .flatMap(({ Plans = [] }) => Plans.map(rowsOut)),
   );
-
-const rowsRead = (plan: readonly PlanNode[]) =>
-  plan
-    .filter((node) => node['Node Type'].endsWith('Scan'))
-    .reduce(
-      (rows, node) => rows + rowsOut(node) + (node['Rows Removed by Filter'] ?? 0) * node['Actual Loops'],
-      0,
-    );
-
-const rowsOut = (node: PlanNode) => node['Actual Rows'] * node['Actual Loops'];
 
 async function planOf(filters: Partial<ResolvedFilters>, sort: OrderSort): Promise<PlanNode[]> {
   const { text, values } = pageStatement({ ...NO_FILTERS, ...filters }, sort, null, PAGE);

@@ -1,7 +1,7 @@
 import { BoundedReads, loadConfig } from '@daybook/platform';
 
 import { createTestDatabase, type TestDatabase } from '../../../../test/support/database.js';
-import { flatten, type PlanNode } from '../../../../test/support/plans.js';
+import { flatten, type PlanNode, rowsRead } from '../../../../test/support/plans.js';
 import { type ExchangeOrderFilters, listStatement } from './list-statement.js';
 
 const ORDERS = 60_000;
@@ -40,15 +40,6 @@ afterAll(async () => {
   await reads.onApplicationShutdown();
   await database.drop();
 });
-
-const rowsOut = (node: PlanNode) => node['Actual Rows'] * node['Actual Loops'];
-const rowsRead = (plan: readonly PlanNode[]) =>
-  plan
-    .filter((node) => node['Node Type'].endsWith('Scan'))
-    .reduce(
-      (rows, node) => rows + rowsOut(node) + (node['Rows Removed by Filter'] ?? 0) * node['Actual Loops'],
-      0,
-    );
 
 async function planOf(filters: Partial<ExchangeOrderFilters>, before: string | null): Promise<PlanNode[]> {
   const { text, values } = listStatement({ ...NO_FILTERS, ...filters }, before, PAGE);
