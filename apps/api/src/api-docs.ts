@@ -19,6 +19,7 @@ const TOKEN_DESCRIPTION = 'A JWT; its `roles` (`customer`, `operator`, `admin`) 
 /** The groups of routes in the order in which they are shown; a group that is not named here comes last. */
 const GROUPS = [
   ['Orders', 'Place them, read them, move them.'],
+  ['Reservations', 'Hold stock for a while, until somebody orders it.'],
   ['Catalogue and stock', 'What can be ordered, and how much of it there is.'],
   ['Exchange', 'Orders for securities: placed at a venue, and what it reports of them.'],
   ['Audit', 'Who changed what, and when.'],
